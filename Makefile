@@ -1,0 +1,71 @@
+# Every command of the gallery. `make` alone explains them.
+
+APP  ?= hello
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+# the first Python that is new enough; PYTHON=... chooses another
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo $$python; break; }; done)
+endif
+VENV_PYTHON = .venv/bin/python
+INSTALL = $(PYTHON) scripts/install.py
+TEST_PACKAGES = $(INSTALL) tests/requirements.txt tests/requirements-lint.txt
+
+.PHONY: help list run model smoke test test-quick lint clean python
+
+help:
+	@echo 'make list                    the apps: name, file, what each teaches'
+	@echo 'make run APP=sepia           start an app, then open http://localhost:8080'
+	@echo '     PORT=9000               on another port'
+	@echo '     HOST=0.0.0.0            open to everybody in your network'
+	@echo 'make model APP=resnet        fetch the weights of an app, nothing else'
+	@echo 'make smoke APP=sepia         start an app, call it as a client would, check the answer'
+	@echo '     APP=all                 the same for every app'
+	@echo 'make test                    test everything (the first time, it installs what it needs)'
+	@echo 'make test-quick              the quick part'
+	@echo 'make lint                    check the style of the code'
+	@echo 'make clean                   remove .venv and caches; weights stay'
+
+list: python
+	@$(PYTHON) scripts/list_apps.py
+
+run: python
+	@$(INSTALL) --app '$(APP)'
+	@$(VENV_PYTHON) scripts/fetch_model.py '$(APP)' --if-missing
+	@$(VENV_PYTHON) scripts/run_app.py '$(APP)' --host '$(HOST)' --port '$(PORT)'
+
+model: python
+	@$(INSTALL) --app '$(APP)' --only pooch,requests,tqdm
+	@$(VENV_PYTHON) scripts/fetch_model.py '$(APP)'
+
+smoke: python
+	@$(INSTALL) --app '$(APP)'
+	@$(VENV_PYTHON) scripts/smoke_test.py '$(APP)'
+
+test: python
+	@$(TEST_PACKAGES)
+	@$(VENV_PYTHON) scripts/get_browser.py
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+test-quick: python
+	@$(TEST_PACKAGES)
+	@$(VENV_PYTHON) scripts/get_browser.py
+	@$(VENV_PYTHON) -m pytest -m 'not slow' $(ARGS)
+
+lint: python
+	@$(INSTALL) tests/requirements-lint.txt
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+
+clean:
+	@rm -rf .venv .pytest_cache .ruff_cache .gradio
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo 'Removed .venv and the caches. Weights in data/ stay.'
+
+python:
+	@test -n '$(PYTHON)' || { \
+	  echo 'Python 3.10 or later is needed, and none was found ('"$$(python3 --version 2>&1 | tail -1)"').'; \
+	  echo 'Install it from https://www.python.org/downloads/ and try again, or say PYTHON=/path/to/python3.'; \
+	  exit 1; }

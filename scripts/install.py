@@ -1,0 +1,138 @@
+"""Make the environment `.venv` and install into it what an app needs, and no more.
+
+What is there already is not looked at again, so a second start takes no time. Needs nothing but
+Python 3.10 or later.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from list_apps import ROOT, find_app, find_apps
+
+VENV = ROOT / ".venv"
+STAMPS = VENV / "installed"
+# PyTorch's own index has builds without CUDA: 200 MB in place of several GB
+TORCH_INDEX = os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu")
+
+
+def venv_python():
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def make_venv():
+    """Create `.venv`, or end the program with a sentence that says what is missing."""
+    print("Making the environment .venv ...", flush=True)
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if made.returncode:
+        shutil.rmtree(VENV, ignore_errors=True)
+        if "ensurepip" in made.stdout or "No module named venv" in made.stdout:
+            sys.exit(
+                "This Python cannot make environments: its venv module is not whole.\n"
+                "On Debian and Ubuntu: sudo apt install python3-venv"
+            )
+        sys.exit("The environment .venv could not be made:\n" + made.stdout.strip())
+
+
+def pip(*arguments):
+    command = [str(venv_python()), "-m", "pip", "--disable-pip-version-check", *arguments]
+    if subprocess.run(command).returncode:
+        sys.exit(
+            "\nThe packages could not be installed; pip says why in the lines above.\n"
+            "Without a network, or behind a proxy, see the README. `make clean` starts afresh."
+        )
+
+
+def installed():
+    """Return the installed packages as a set of "name-version.dist-info"."""
+    return {path.name for path in VENV.glob("[Ll]ib/**/site-packages/*.dist-info")}
+
+
+def index_answers(index):
+    """Ask `index` once: pip would try again and again for every single package."""
+    try:
+        urllib.request.urlopen(index.rstrip("/") + "/torch/", timeout=10).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def requirement_lines(file):
+    """Return the requirements in `file` and in the files that it names with -r."""
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        line = line.split("#")[0].strip()
+        if line.startswith("-r "):
+            lines += requirement_lines(file.parent / line[3:].strip())
+        elif line:
+            lines.append(line)
+    return list(dict.fromkeys(lines))
+
+
+def package_name(requirement):
+    return re.match(r"[\w.-]*", requirement).group().lower().replace("_", "-")
+
+
+def install(requirements):
+    """Install `requirements` (lines as in requirements.txt) into `.venv`, unless it was done."""
+    if not venv_python().exists():
+        make_venv()
+    stamp = STAMPS / hashlib.sha256("\n".join(requirements).encode()).hexdigest()[:16]
+    if stamp.exists():
+        return
+    if subprocess.run(
+        [str(venv_python()), "-c", "import pip"], stderr=subprocess.DEVNULL
+    ).returncode:
+        subprocess.run([str(venv_python()), "-m", "ensurepip"])  # a half-made .venv, or uv's
+    before = installed()
+    torch = [line for line in requirements if package_name(line) in ("torch", "torchvision")]
+    if torch and platform.system() == "Linux" and TORCH_INDEX:
+        if index_answers(TORCH_INDEX):
+            # --no-deps: only these packages are looked for there, the others come as always
+            pip("install", "--no-deps", "--extra-index-url", TORCH_INDEX, *torch)
+        else:
+            print(f"PyTorch's own index ({TORCH_INDEX}) does not answer.")
+            print("Taking the default build, which brings several GB for graphics cards.")
+    print("Installing", ", ".join(package_name(line) for line in requirements), flush=True)
+    pip("install", *requirements)
+    if before - installed():  # other versions than before: look again at what others need
+        shutil.rmtree(STAMPS, ignore_errors=True)
+    STAMPS.mkdir(exist_ok=True)
+    stamp.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Install into .venv what an app needs.")
+    parser.add_argument("requirements", nargs="*", type=Path, help="a requirements.txt")
+    parser.add_argument("--app", help="the app whose requirements.txt to install, or all")
+    parser.add_argument("--only", help="packages of these files to install: a,b (default: all)")
+    arguments = parser.parse_args(argv)
+    files = list(arguments.requirements)
+    if arguments.app is not None:
+        apps = find_apps() if arguments.app == "all" else [find_app(arguments.app)]
+        files += [app.folder / "requirements.txt" for app in apps]
+    lines = []
+    for file in files:
+        if not file.is_file():
+            sys.exit(f"{file} is missing. It names the packages to install.")
+        lines += requirement_lines(file)
+    if arguments.only:
+        lines = [line for line in lines if package_name(line) in arguments.only.split(",")]
+    if lines:
+        install(list(dict.fromkeys(lines)))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The same command goes on where it was.")

@@ -1,0 +1,96 @@
+"""List the apps of the gallery, or find one by name.
+
+An app is a file `example_apps/*_app.py`, or a folder with a `main.py`. Its names come from the
+file or folder name, and from the first line of its docstring ("Step 1.3, multi-input: ...");
+there is no other registry. Needs nothing but Python.
+"""
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+SUFFIX = re.compile(r"(_image)?_classification$")
+STEP = re.compile(r"Step [\d.]+, ([\w-]+): ")
+
+
+class App(NamedTuple):
+    """One app: its names (the one to show first), the file that starts it, what it teaches."""
+
+    names: tuple
+    file: Path
+    summary: str
+
+    @property
+    def name(self):
+        return self.names[0]
+
+    @property
+    def folder(self):
+        return self.file.parent
+
+    @property
+    def is_step(self):
+        return self.file.name != "main.py"
+
+
+def first_docstring_line(file):
+    try:
+        docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    except (SyntaxError, ValueError) as error:
+        return f"(not valid Python: {error})"
+    return docstring.splitlines()[0] if docstring else "(no docstring)"
+
+
+def find_apps(root=ROOT):
+    """Return all apps below `root`: the steps in their order, then the folders by name."""
+    steps = []
+    for file in (root / "example_apps").glob("*_app.py"):
+        summary = first_docstring_line(file)
+        short = file.stem[: -len("_app")]
+        step = STEP.match(summary)
+        names = (step.group(1), short) if step and step.group(1) != short else (short,)
+        steps.append(App(names, file, summary))
+    steps.sort(key=lambda app: (not app.summary.startswith("Step"), app.summary))
+    folders = []
+    for file in sorted(root.glob("[!.]*/main.py")):
+        short, folder = SUFFIX.sub("", file.parent.name), file.parent.name
+        names = (short, folder) if short and short != folder else (folder,)
+        folders.append(App(names, file, first_docstring_line(file)))
+    return steps + folders
+
+
+def find_app(name, root=ROOT):
+    """Return the app called `name`, or end the program with a sentence that lists the names."""
+    apps = find_apps(root)
+    name = name.strip().rstrip("/")
+    # a folder's own name wins: a copy called "resnet" is the copy
+    for app in apps:
+        if not app.is_step and app.folder.name == name:
+            return app
+    for app in apps:
+        if name in app.names or name in (app.file.name, str(app.file.relative_to(root))):
+            return app
+    names = ", ".join(app.name for app in apps)
+    problem = f'There is no app "{name}".' if name else "Which app? Say APP=name."
+    sys.exit(f"{problem} The apps are: {names}.\n`make list` tells more.")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="List the apps of the gallery.")
+    parser.parse_args(argv)
+    rows = [
+        (" or ".join(a.names[: 2 if a.is_step else 1]), str(a.file.relative_to(ROOT)), a.summary)
+        for a in find_apps()
+    ]
+    rows.insert(0, ("APP=", "file", "what it teaches"))
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    for row in rows:
+        print(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}")
+
+
+if __name__ == "__main__":
+    main()
