@@ -15,7 +15,7 @@ demo = gr.Interface(
     outputs="text",
     title="A friendly greeter",
     description="Type your name and press **Submit**. This text is *Markdown*.",
-    article="How to cite: your article, with its [DOI](https://www.doi.org/). Code: your repository.",
+    article="How to cite: *your article*, with its [DOI](https://www.doi.org/).",
     flagging_mode="never",
     analytics_enabled=False,
 )

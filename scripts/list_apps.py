@@ -64,7 +64,13 @@ def find_apps(root=ROOT):
 
 
 def find_app(name, root=ROOT):
-    """Return the app called `name`, or end the program with a sentence that lists the names."""
+    """Return the app called `name`, or end the program with a sentence that lists the names.
+
+    `name` may also be the path of an app's file, wherever that is.
+    """
+    if name.endswith(".py") and Path(name).is_file():
+        file = Path(name).resolve()
+        return App((file.parent.name,), file, first_docstring_line(file))
     apps = find_apps(root)
     name = name.strip().rstrip("/")
     # a folder's own name wins: a copy called "resnet" is the copy

@@ -21,6 +21,14 @@ def parse_port(text):
     return int(text)
 
 
+def end_port_taken(port):
+    other = port + 1 if 1024 <= port < 65535 else 8080
+    sys.exit(
+        f"Port {port} is taken, perhaps by an app in another terminal.\n"
+        f"Stop that one with Ctrl-C, or choose another port: PORT={other}"
+    )
+
+
 def require_free_port(host, port):
     """End the program with a sentence if the port cannot be had."""
     with socket.socket() as probe:
@@ -30,11 +38,7 @@ def require_free_port(host, port):
             probe.bind((host, port))
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                other = port + 1 if 1024 <= port < 65535 else 8080
-                sys.exit(
-                    f"Port {port} is taken, perhaps by an app in another terminal.\n"
-                    f"Stop that one with Ctrl-C, or choose another port: PORT={other}"
-                )
+                end_port_taken(port)
             sys.exit(f"This computer has no address {host}. Try HOST=127.0.0.1 or HOST=0.0.0.0")
 
 
@@ -56,7 +60,12 @@ def start_on(host, port, name):
 
     def launch_here(demo, *args, **kwargs):
         here = {"server_name": host, "server_port": port, "quiet": True}
-        launch(demo, *args, **{**kwargs, **here, "prevent_thread_lock": True})
+        try:
+            launch(demo, *args, **{**kwargs, **here, "prevent_thread_lock": True})
+        except OSError as error:
+            if "empty port" not in str(error):
+                raise
+            end_port_taken(port)  # by somebody else, while this app was loading
         local = host in ("127.0.0.1", "localhost")
         print(f"{name} runs. Open http://localhost:{port} in your browser.")
         if local:
@@ -82,7 +91,8 @@ def main(argv=None):
         filter(None, [os.environ.get("NO_PROXY"), "localhost,127.0.0.1", arguments.host])
     )
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stop in (signal.SIGINT, signal.SIGTERM):  # also when started in the background
+        signal.signal(stop, signal.default_int_handler)
     print(f"Starting {app.file.relative_to(app.file.parents[1])} ...", flush=True)
     try:
         start_on(arguments.host, arguments.port, app.name)

@@ -1,0 +1,57 @@
+"""Make up weights for a classifier: the real architecture and file format, random numbers.
+
+For trying an app where the trained weights cannot be had. Its answers mean nothing.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models import resnet18, vgg11, vgg19
+
+
+def flower_vgg19():
+    """Return the network of the flowers file: VGG19 with three linear layers, 102 classes."""
+    model = vgg19(init_weights=False)
+    model.classifier = nn.Sequential(
+        nn.Linear(25088, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 2048),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(2048, 102),
+    )
+    return model
+
+
+# file name in data/ -> (what makes the network, whether the file holds the whole network)
+CHECKPOINTS = {
+    "image_classification_resnet18.pth": (resnet18, False),
+    "image_classification_vgg11.pth": (lambda: vgg11(init_weights=False), False),
+    "flower_model_vgg19.pth": (flower_vgg19, True),
+}
+
+
+def make_checkpoint(file):
+    """Write `file`, one of the names in CHECKPOINTS, with the same random numbers each time."""
+    build, whole = CHECKPOINTS[file.name]
+    torch.manual_seed(0)
+    model = build()
+    torch.save(model if whole else model.state_dict(), file)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Make up weights: random numbers.")
+    parser.add_argument("file", type=Path, help="folder/" + ", folder/".join(CHECKPOINTS))
+    file = parser.parse_args(argv).file
+    if file.name not in CHECKPOINTS:
+        parser.error(f"{file.name} is not one of {', '.join(CHECKPOINTS)}")
+    if file.exists():
+        parser.error(f"{file} is there already; it is not replaced")
+    make_checkpoint(file)
+
+
+if __name__ == "__main__":
+    main()

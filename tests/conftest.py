@@ -1,0 +1,133 @@
+"""What the tests share: real servers of the apps, real checkpoints, a real browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from get_browser import find_browser  # noqa: E402
+from list_apps import App, find_app  # noqa: E402
+from make_checkpoint import CHECKPOINTS, make_checkpoint  # noqa: E402
+from smoke_test import free_port, started  # noqa: E402
+
+CLASSIFIERS = ["flower", "resnet", "vgg11"]
+STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
+PIXEL_TOLERANCE = 2
+
+
+def pytest_configure():
+    # Gradio and its client ask 127.0.0.1; a proxy of the network must not answer that
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+class Served(NamedTuple):
+    """A running app: its address, its folder for uploads, what it prints."""
+
+    url: str
+    uploads: Path
+    log: Path
+
+    def printed(self):
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory):
+    """Return a function that starts an app once for all tests and returns it as `Served`."""
+    import contextlib
+
+    with contextlib.ExitStack() as servers:
+        running = {}
+
+        def serve_app(app):
+            if app.file not in running:
+                folder = tmp_path_factory.mktemp(app.file.stem)
+                log, port = folder / "log.txt", free_port()
+                stream = servers.enter_context(log.open("wb+"))
+                environment = {"GRADIO_TEMP_DIR": str(folder / "uploads")}
+                servers.enter_context(started(app, port, stream, environment))
+                url = f"http://127.0.0.1:{port}/"
+                running[app.file] = Served(url, folder / "uploads", log)
+            return running[app.file]
+
+        yield serve_app
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory):
+    """Return a function that copies a classifier's folder and gives it made-up weights."""
+    copies = {}
+
+    def copy_classifier(name):
+        if name not in copies:
+            original = find_app(name)
+            folder = tmp_path_factory.mktemp(name) / original.folder.name
+            shutil.copytree(original.folder, folder, ignore=shutil.ignore_patterns("*.pth"))
+            for file in CHECKPOINTS:
+                if file in original.file.read_text(encoding="utf-8"):
+                    make_checkpoint(folder / "data" / file)
+            copies[name] = App((name,), folder / "main.py", original.summary)
+        return copies[name]
+
+    return copy_classifier
+
+
+@pytest.fixture
+def make():
+    """Return a function that runs `make` in the repository and returns the finished process."""
+
+    def run_make(*arguments, **environment):
+        environment = {**os.environ, **environment}
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=ROOT,
+            env={k: v for k, v in environment.items() if not k.startswith("MAKE")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=120,
+        )
+
+    return run_make
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real Chromium or Chrome without a window, whatever the machine has."""
+    from playwright.sync_api import sync_playwright
+
+    executable = find_browser()
+    if not executable:
+        pytest.skip("NO BROWSER on this machine: scripts/get_browser.py could not get one")
+    # as root, Chromium's sandbox does not start; the second switch stops its own calls home
+    arguments = ["--no-sandbox", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A new page. In the end: nothing was asked of another computer, no error was logged."""
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    page.set_default_timeout(20_000)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    local = ("http://127.0.0.1:", "data:", "blob:http://127.0.0.1:")
+    assert [url for url in asked if not url.startswith(local)] == []
+    assert errors == []

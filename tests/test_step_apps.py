@@ -1,0 +1,263 @@
+"""The step apps, each through its real server, as the workshop's readers call them."""
+
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+
+import gradio as gr
+import numpy as np
+import pictures
+import pytest
+import requests
+from conftest import ROOT, STEPS
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from list_apps import find_app
+from PIL import Image
+
+GREETERS = {"hello": "/greet", "progress": "/greet", "themed": "/greet"}
+TEMPERATURE = "Please choose a temperature from 0 to 100 °F."
+
+
+@pytest.fixture
+def client(serve, request, tmp_path):
+    client = Client(serve(find_app(request.param)).url, verbose=False, download_files=tmp_path)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def good_pictures(tmp_path_factory):
+    return pictures.save_all(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.mark.parametrize("client", GREETERS, indirect=True)
+def test_a_name_is_greeted(client):
+    assert client.predict("Ada", api_name="/greet") == "Hello Ada!"
+    assert client.predict("Åsa 🌱", api_name="/greet") == "Hello Åsa 🌱!"
+
+
+@pytest.mark.parametrize("client", GREETERS, indirect=True)
+@pytest.mark.parametrize("nothing", ["", None])
+def test_no_name_gives_a_sentence(client, nothing):
+    with pytest.raises(AppError, match=r"^Please type a name first\.$"):
+        client.predict(nothing, api_name="/greet")
+
+
+@pytest.mark.parametrize("client", ["multi-input", "examples"], indirect=True)
+def test_three_inputs_give_a_greeting_and_celsius(client):
+    answer = client.predict("Ada", True, 50, api_name="/greet")
+    assert answer == ("Good morning Ada. It is 50 degrees today", 10)
+    answer = client.predict("Ada", False, 0, api_name="/greet")
+    assert answer == ("Good evening Ada. It is 0 degrees today", -17.78)
+    answer = client.predict("Ada", None, 100, api_name="/greet")
+    assert answer == ("Good evening Ada. It is 100 degrees today", 37.78)
+
+
+@pytest.mark.parametrize("client", ["multi-input", "examples"], indirect=True)
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        ((None, True, 50), "Please type a name first."),
+        (("", True, 50), "Please type a name first."),
+        (("Ada", True, None), TEMPERATURE),
+        (("Ada", True, 100.5), TEMPERATURE),
+        (("Ada", True, -1), TEMPERATURE),
+        (("Ada", True, "warm"), TEMPERATURE),
+    ],
+)
+def test_impossible_inputs_give_a_sentence(client, inputs, sentence):
+    with pytest.raises(AppError) as error:
+        client.predict(*inputs, api_name="/greet")
+    assert str(error.value) == sentence
+
+
+def test_progress_is_reported_in_steps(serve):
+    client = Client(serve(find_app("progress")).url, verbose=False)
+    job = client.submit("Ada", api_name="/greet")
+    seen = set()
+    while not job.done():
+        for unit in job.status().progress_data or []:
+            if unit.length:
+                seen.add((unit.index, unit.length, unit.unit, unit.desc))
+        time.sleep(0.05)
+    assert job.result() == "Hello Ada!"
+    assert {step[1:] for step in seen} == {(20, "steps", "Greeting")}
+    assert len(seen) > 5
+    client.close()
+
+
+def sepia(client, file):
+    return Image.open(client.predict(handle_file(str(file)), api_name="/sepia"))
+
+
+@pytest.mark.parametrize("client", ["sepia"], indirect=True)
+def test_sepia_of_any_picture_has_its_size(client, good_pictures):
+    for name, file in good_pictures.items():
+        size = Image.open(file).size
+        expected = size[::-1] if name == "sideways.jpg" else size
+        assert sepia(client, file).size == expected, name
+
+
+@pytest.mark.parametrize("client", ["sepia"], indirect=True)
+def test_sepia_is_brown_and_lossless(client, good_pictures):
+    image = np.asarray(sepia(client, good_pictures["rgb.png"])).astype(int)
+    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+    assert (red >= green).all()
+    assert (green >= blue).all()
+    assert red.max() == 255
+    # the picture has four colours; a lossy format would have made more
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) == 3
+
+
+@pytest.mark.parametrize("client", ["sepia"], indirect=True)
+@pytest.mark.parametrize("name", ["black.png", "black16.png"])
+def test_black_picture_gives_black_picture(client, good_pictures, name):
+    assert np.asarray(sepia(client, good_pictures[name])).max() == 0
+
+
+@pytest.mark.parametrize("client", ["sepia"], indirect=True)
+@pytest.mark.parametrize("name", ["grey16.png", "grey16.tif", "grey12.tif", "float.tif"])
+def test_a_microscope_picture_keeps_its_shades(client, good_pictures, name):
+    red = np.asarray(sepia(client, good_pictures[name]))[0, :, 0].astype(int)
+    ramp = np.linspace(0, 255, red.size)
+    assert np.abs(red - ramp).max() <= 3
+
+
+@pytest.mark.parametrize("client", ["sepia"], indirect=True)
+def test_transparent_becomes_white(client, good_pictures):
+    brightest = np.asarray(sepia(client, good_pictures["transparent.png"]))[..., 0]
+    assert (brightest == 255).all()
+
+
+@pytest.mark.parametrize("client", ["sepia"], indirect=True)
+def test_sepia_without_a_picture_gives_a_sentence(client, tmp_path):
+    with pytest.raises(AppError, match=r"^Please choose a picture first\.$"):
+        client.predict(None, api_name="/sepia")
+    for name, file in pictures.save_bad_ones(tmp_path).items():
+        with pytest.raises(AppError, match="cannot be read as a picture") as error:
+            sepia(client, file)
+        assert str(tmp_path) not in str(error.value), name
+
+
+def test_curl_gets_an_answer_in_two_calls(serve):
+    url = serve(find_app("hello")).url + "gradio_api/call/greet"
+    event = requests.post(url, json={"data": ["Ada"]}, timeout=10).json()["event_id"]
+    stream = requests.get(f"{url}/{event}", timeout=10).text
+    assert "event: complete" in stream
+    assert 'data: ["Hello Ada!"]' in stream
+
+
+def test_curl_gets_the_sentence_too(serve):
+    url = serve(find_app("hello")).url + "gradio_api/call/greet"
+    event = requests.post(url, json={"data": [None]}, timeout=10).json()["event_id"]
+    stream = requests.get(f"{url}/{event}", timeout=10).text
+    assert "event: error" in stream
+    assert "Please type a name first." in stream
+
+
+def test_curl_uploads_a_picture(serve, good_pictures):
+    url = serve(find_app("sepia")).url + "gradio_api/"
+    with good_pictures["rgb.png"].open("rb") as file:
+        path = requests.post(url + "upload", files={"files": file}, timeout=10).json()[0]
+    data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
+    event = requests.post(url + "call/sepia", json=data, timeout=10).json()["event_id"]
+    lines = requests.get(f"{url}call/sepia/{event}", timeout=10).text.splitlines()
+    answer = json.loads(lines[1].removeprefix("data: "))[0]
+    image = Image.open(requests.get(answer["url"], stream=True, timeout=10).raw)
+    assert image.size == (pictures.WIDTH, pictures.HEIGHT)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_importing_starts_nothing_and_gives_demo(name):
+    specification = importlib.util.spec_from_file_location("step", find_app(name).file)
+    module = importlib.util.module_from_spec(specification)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", DeprecationWarning)
+        specification.loader.exec_module(module)
+    assert isinstance(module.demo, gr.Blocks)
+    assert not module.demo.is_running
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_no_usage_report_and_no_flag_button(serve, name):
+    config = requests.get(serve(find_app(name)).url + "config", timeout=10).json()
+    assert config["analytics_enabled"] is False
+    buttons = [c["props"]["value"] for c in config["components"] if c["type"] == "button"]
+    assert sorted(b for b in buttons if b) == ["Clear", "Submit"]
+
+
+def port_8080_is_taken():
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", 8080)) == 0
+
+
+def end_group(process):
+    """Stop a program and the programs that it started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def started_as_in_the_text(tmp_path):
+    """Start a command as the workshop's text says it; it listens on port 8080 of all addresses."""
+    if port_8080_is_taken():
+        pytest.skip("PORT 8080 IS TAKEN on this machine, and the text's commands need it")
+    processes = []
+
+    def start(command, folder):
+        environment = {**os.environ, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}"}
+        del environment["GRADIO_ANALYTICS_ENABLED"]
+        log = (tmp_path / "log.txt").open("w")
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        processes.append(process)
+        deadline = time.monotonic() + 60
+        while not port_8080_is_taken():
+            assert process.poll() is None, (tmp_path / "log.txt").read_text()
+            assert time.monotonic() < deadline, "the app did not start in 60 s"
+            time.sleep(0.2)
+        return tmp_path / "log.txt"
+
+    yield start
+    for process in processes:
+        end_group(process)
+    deadline = time.monotonic() + 10
+    while port_8080_is_taken() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+COMMANDS = [(["python", f"example_apps/{find_app(name).file.name}"], ROOT) for name in STEPS]
+COMMANDS += [
+    (["python", "hello_app.py"], ROOT / "example_apps"),
+    (["python", str(find_app("hello").file)], "/"),
+    (["gradio", "example_apps/hello_app.py"], ROOT),
+    (["gradio", "sepia_app.py"], ROOT / "example_apps"),
+]
+
+
+@pytest.mark.parametrize(("command", "folder"), COMMANDS, ids=lambda value: str(value[-1]))
+def test_the_text_s_command_serves_port_8080_without_a_warning(
+    started_as_in_the_text, command, folder
+):
+    log = started_as_in_the_text(command, folder)
+    config = requests.get("http://localhost:8080/config", timeout=20).json()
+    assert config["dependencies"][0]["api_name"] in ("greet", "sepia")
+    printed = log.read_text()
+    assert "warn" not in printed.lower()
+    assert "Traceback" not in printed
+
+
+def test_a_user_s_mistake_leaves_no_traceback(serve):
+    """Runs last in this file: by now each app has been given every bad input."""
+    for name in STEPS:
+        assert "Traceback" not in serve(find_app(name)).printed(), name
+        assert "warn" not in serve(find_app(name)).printed().lower(), name
