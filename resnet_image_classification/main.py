@@ -70,9 +70,9 @@ def read_picture(path):
 
 
 @torch.inference_mode()
-def predict(path):
-    """Classify the picture in a file: the five most likely labels with their probabilities."""
-    image = read_picture(path)
+def predict(picture):
+    """Classify a picture, given as {"path": file}: the five most likely {label: probability}."""
+    image = read_picture(picture and picture["path"])
     width, height = image.size
     # a strip of 10,000 x 1 pixels would be resized to 2,560,000 x 256
     image = center_crop(image, [min(height, 8 * width), min(width, 8 * height)])
@@ -82,12 +82,9 @@ def predict(path):
     return {LABELS[i]: probabilities[i].item() for i in top}
 
 
-picture = gr.Image(label="Your picture", sources=["upload", "clipboard"])
-picture.preprocess = lambda upload: upload and upload.path  # the file as it is, for read_picture()
-
 demo = gr.Interface(
     fn=predict,
-    inputs=picture,
+    inputs=gr.Image(label="Your picture", sources=["upload", "clipboard"]),
     outputs=gr.Label(label="Most likely", num_top_classes=5),
     examples=sorted(map(str, (HERE / "data").glob("*.jpg"))),
     title=TITLE,
@@ -96,6 +93,7 @@ demo = gr.Interface(
     analytics_enabled=False,  # nothing is reported to Gradio's makers
     delete_cache=(300, 1800),  # every 300 s, delete uploads older than 1,800 s
 )
+demo.fns[0].preprocess = False  # predict() gets the file as it is: Gradio would clip 16 bits
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` ends it like Ctrl-C

@@ -1,0 +1,353 @@
+"""The classifiers, each through its real server, with real checkpoints of random numbers."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pictures
+import pytest
+import requests
+import torch
+from conftest import CLASSIFIERS, start_main, wait_until_open
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from list_apps import find_app
+from make_checkpoint import flower_vgg19
+from PIL import Image
+from smoke_test import free_port
+from torch import nn
+from torchvision.datasets import Flowers102
+from torchvision.models import ResNet18_Weights, resnet18, vgg11
+
+IMAGENET = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+LABELS = {"flower": Flowers102.classes, "resnet": IMAGENET, "vgg11": IMAGENET}
+WEIGHTS = {
+    "flower": "flower_model_vgg19.pth",
+    "resnet": "image_classification_resnet18.pth",
+    "vgg11": "image_classification_vgg11.pth",
+}
+# resnet alone is quick; the other two have files of 500 MB
+EACH = [
+    pytest.param("resnet"),
+    pytest.param("flower", marks=pytest.mark.slow),
+    pytest.param("vgg11", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture
+def app(classifier, request):
+    return classifier(request.param)
+
+
+@pytest.fixture
+def served(serve, app):
+    return serve(app)
+
+
+@pytest.fixture
+def client(served, tmp_path):
+    client = Client(served.url, verbose=False, download_files=tmp_path)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def good_pictures(tmp_path_factory):
+    return pictures.save_all(tmp_path_factory.mktemp("pictures"))
+
+
+def classify(client, file):
+    answer = client.predict(handle_file(str(file)), api_name="/predict")
+    return {row["label"]: row["confidence"] for row in answer["confidences"]}
+
+
+def reference(app, file):
+    """Return what torchvision's own loading and preprocessing make of an RGB picture."""
+    name = app.names[0]
+    checkpoint = torch.load(app.folder / "data" / WEIGHTS[name], weights_only=False)
+    if name == "flower":
+        model = checkpoint
+    else:
+        model = {"resnet": resnet18, "vgg11": vgg11}[name]()
+        model.load_state_dict(checkpoint)
+    batch = ResNet18_Weights.IMAGENET1K_V1.transforms()(Image.open(file).convert("RGB"))[None]
+    with torch.inference_mode():
+        probabilities = model.eval()(batch)[0].softmax(0)
+    top = probabilities.topk(5)
+    return {LABELS[name][i]: p for p, i in zip(*map(torch.Tensor.tolist, top), strict=True)}
+
+
+@pytest.mark.parametrize("app", EACH, indirect=True)
+def test_the_five_most_likely_labels_with_their_probabilities(app, client, good_pictures):
+    answer = classify(client, good_pictures["rgb.png"])
+    assert answer == pytest.approx(reference(app, good_pictures["rgb.png"]), rel=1e-3)
+    assert list(answer.values()) == sorted(answer.values(), reverse=True)
+    assert len(answer) == 5
+
+
+@pytest.mark.parametrize("app", EACH, indirect=True)
+def test_every_kind_of_picture_gets_five_labels(client, good_pictures):
+    for name, file in good_pictures.items():
+        assert len(classify(client, file)) == 5, name
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+@pytest.mark.parametrize(
+    ("kind", "same_as"),
+    [
+        ("rgb.webp", "rgb.png"),
+        ("rgba.png", "rgb.png"),
+        ("animated.gif", "palette.gif"),
+        ("grey16.tif", "grey16.png"),
+        ("grey12.tif", "grey16.png"),
+        ("float.tif", "grey16.png"),
+    ],
+)
+def test_the_file_s_form_does_not_matter(client, good_pictures, kind, same_as):
+    answer, expected = (classify(client, good_pictures[name]) for name in (kind, same_as))
+    assert answer == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+def test_16_bits_are_scaled_and_not_cut_off(client, tmp_path):
+    ramp = pictures.grey_ramp(65535)
+    Image.fromarray((ramp / 257).round().astype("uint8")).save(tmp_path / "8.png")
+    Image.fromarray(ramp.astype("uint16")).save(tmp_path / "16.png")
+    answers = [classify(client, tmp_path / name) for name in ("16.png", "8.png")]
+    assert answers[0] == pytest.approx(answers[1], abs=1e-3)
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+def test_transparency_is_shown_on_white(client, good_pictures, tmp_path):
+    Image.new("RGB", (pictures.WIDTH, pictures.HEIGHT), "white").save(tmp_path / "white.png")
+    answer = classify(client, good_pictures["transparent.png"])
+    assert answer == pytest.approx(classify(client, tmp_path / "white.png"))
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+def test_a_sideways_photo_is_turned_upright(client, good_pictures, tmp_path):
+    Image.open(good_pictures["sideways.jpg"]).rotate(-90, expand=True).save(tmp_path / "up.png")
+    answer = classify(client, good_pictures["sideways.jpg"])
+    assert answer == pytest.approx(classify(client, tmp_path / "up.png"))
+
+
+@pytest.mark.parametrize("app", EACH, indirect=True)
+def test_what_is_no_picture_gets_a_sentence(client, tmp_path):
+    with pytest.raises(AppError, match=r"^Please choose a picture first\.$"):
+        client.predict(None, api_name="/predict")
+    for name, file in pictures.save_bad_ones(tmp_path).items():
+        with pytest.raises(AppError, match="cannot be read as a picture") as error:
+            classify(client, file)
+        assert str(tmp_path) not in str(error.value), name
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+def test_a_small_file_of_many_megapixels_gets_a_sentence(client, tmp_path):
+    for name, side in (("a.png", 7200), ("b.png", 14000)):
+        Image.new("1", (side, side)).save(tmp_path / name)
+        with pytest.raises(AppError, match="over 50 megapixels"):
+            classify(client, tmp_path / name)
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+def test_a_file_over_20_mb_is_refused(served):
+    files = {"files": ("large.png", b"x" * 21_000_000)}
+    assert (
+        requests.post(served.url + "gradio_api/upload", files=files, timeout=30).status_code == 413
+    )
+
+
+@pytest.mark.parametrize("app", EACH, indirect=True)
+def test_nothing_is_kept_or_reported(served):
+    config = requests.get(served.url + "config", timeout=10).json()
+    assert config["analytics_enabled"] is False
+    assert "runs" not in config["footer_links"]
+    buttons = [c["props"]["value"] for c in config["components"] if c["type"] == "button"]
+    assert sorted(b for b in buttons if b) == ["Clear", "Submit"]
+    assert requests.get(served.url + "monitoring/summary", timeout=10).status_code in (403, 404)
+
+
+@pytest.mark.parametrize("app", EACH, indirect=True)
+def test_no_mistake_of_a_user_left_a_traceback(served):
+    """Runs after the others: the apps have been given every bad picture by now."""
+    assert "Traceback" not in served.printed()
+    assert "warn" not in served.printed().lower()
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+def test_port_comes_from_the_environment_and_sigterm_stops_the_app(app, tmp_path):
+    port = free_port()
+    process = start_main(app.file, port, GRADIO_TEMP_DIR=str(tmp_path))
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        wait_until_open(process, url)
+        upload = {"files": ("secret.png", b"somebody's picture")}
+        file = requests.post(url + "gradio_api/upload", files=upload, timeout=10).json()[0]
+        assert Path(file).exists()
+        process.send_signal(signal.SIGTERM)
+        printed = process.communicate(timeout=10)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in printed
+    assert not Path(file).exists(), "an upload outlived the app"
+
+
+@pytest.mark.parametrize("app", ["resnet"], indirect=True)
+def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
+    """The app as it is, but for the clock: every second what is older than two."""
+    copy = tmp_path / "app"
+    shutil.copytree(app.folder, copy)
+    text = app.file.read_text(encoding="utf-8")
+    assert "delete_cache=(300, 1800)" in text
+    fast = text.replace("delete_cache=(300, 1800)", "delete_cache=(1, 2)")
+    (copy / "main.py").write_text(fast, encoding="utf-8")
+    port = free_port()
+    process = start_main(copy / "main.py", port, GRADIO_TEMP_DIR=str(tmp_path / "t"))
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        wait_until_open(process, url)
+        client = Client(url, verbose=False, download_files=tmp_path)
+        upload = {"files": ("secret.png", b"somebody's picture")}
+        file = requests.post(url + "gradio_api/upload", files=upload, timeout=10).json()[0]
+        deadline = time.monotonic() + 20
+        while Path(file).exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not Path(file).exists()
+        config = requests.get(url + "config", timeout=10).json()
+        dataset = next(c for c in config["components"] if c["type"] == "dataset")
+        for row in dataset["props"]["samples"]:
+            assert requests.get(f"{url}gradio_api/file={row[0]['path']}", timeout=10).ok
+        assert len(classify(client, next((copy / "data").glob("*.jpg")))) == 5
+        client.close()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run_with_weights(folder, name, content):
+    """Put `content` under the weights' name into a copy of an app, and start the app."""
+    copy = folder / find_app(name).folder.name
+    if not copy.exists():
+        shutil.copytree(find_app(name).folder, copy, ignore=shutil.ignore_patterns("*.pth"))
+    weights = copy / "data" / WEIGHTS[name]
+    if content is not None:
+        if isinstance(content, bytes):
+            weights.write_bytes(content)
+        else:
+            torch.save(content, weights)
+    return subprocess.run(
+        [sys.executable, str(copy / "main.py")],
+        env={**os.environ, "PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def state_of(model, rename="{}"):
+    return {rename.format(name): value for name, value in model.state_dict().items()}
+
+
+class RunsACommand:
+    """A pickle that runs a command when it is loaded carelessly."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path, name):
+    ended = run_with_weights(tmp_path, name, None)
+    lines = ended.stderr.strip().splitlines()
+    assert ended.returncode == 1
+    assert len(lines) == 2
+    assert f"{WEIGHTS[name]} is missing" in lines[0]
+    assert "download_model.py" in lines[1]
+
+
+def bad_weights(classifier):
+    whole = (classifier("resnet").folder / "data" / WEIGHTS["resnet"]).read_bytes()
+    other = resnet18(num_classes=10).state_dict()
+    return {
+        "an HTML page": b"<!doctype html><html><title>Sign in</title></html>",
+        "nothing": b"",
+        "cut short": whole[: len(whole) // 2],
+        "another model": other,
+        "a list": [1, 2, 3],
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["an HTML page", "nothing", "cut short", "another model", "a list"]
+)
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_damaged_weights_do_not_start(tmp_path, classifier, name, kind):
+    ended = run_with_weights(tmp_path, name, bad_weights(classifier)[kind])
+    lines = ended.stderr.strip().splitlines()
+    assert ended.returncode == 1
+    assert len(lines) == 2, ended.stderr
+    assert "is damaged, or holds another model" in lines[0]
+    assert "download_model.py" in lines[1]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_weights_that_would_run_a_command_are_refused(tmp_path, name):
+    trap = tmp_path / "trap"
+    ended = run_with_weights(tmp_path, name, {"weight": RunsACommand(f"touch {trap}")})
+    assert ended.returncode == 1
+    assert not trap.exists()
+
+
+def test_older_resnet_files_load_as_well(tmp_path):
+    """torchvision's first file of these weights has the format before zip and fewer entries."""
+    copy = tmp_path / "app"
+    shutil.copytree(find_app("resnet").folder, copy, ignore=shutil.ignore_patterns("*.pth"))
+    weights = {k: v for k, v in resnet18().state_dict().items() if "num_batches" not in k}
+    file = copy / "data" / WEIGHTS["resnet"]
+    torch.save(weights, file, _use_new_zipfile_serialization=False)
+    program = "import main; print(len(main.predict({'path': 'data/cat.jpg'})))"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=60)
+    assert ended.stdout.strip() == "5", ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "form",
+    ["whole model", "state_dict", "module. state_dict", "whole DataParallel", "older format"],
+)
+def test_flowers_weights_load_in_every_form_in_which_they_were_saved(tmp_path, form):
+    copy = tmp_path / "app"
+    shutil.copytree(find_app("flower").folder, copy, ignore=shutil.ignore_patterns("*.pth"))
+    model = flower_vgg19()
+    content = {
+        "whole model": model,
+        "older format": model.state_dict(),
+        "state_dict": model.state_dict(),
+        "module. state_dict": state_of(model, "module.{}"),
+        "whole DataParallel": nn.DataParallel(model),
+    }[form]
+    file = copy / "data" / WEIGHTS["flower"]
+    torch.save(content, file, _use_new_zipfile_serialization=form != "older format")
+    program = "import main; print(len(main.predict({'path': 'data/rose.jpg'})))"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=120)
+    assert ended.stdout.strip() == "5", ended.stderr
+
+
+class NotAVgg(nn.Module):
+    """A whole model of a class that the flowers app does not know."""
+
+
+def test_flowers_refuses_a_whole_model_of_another_class(tmp_path):
+    ended = run_with_weights(tmp_path, "flower", NotAVgg())
+    assert ended.returncode == 1
+    assert "is damaged, or holds another model" in ended.stderr

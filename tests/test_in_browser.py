@@ -1,0 +1,187 @@
+"""The apps as people use them: a real browser opens the page, types, uploads, clicks and reads.
+
+The `page` of conftest.py also sees to it that no page asks another computer for anything and that
+none logs an error.
+"""
+
+import re
+
+import pictures
+import pytest
+from conftest import STEPS
+from gradio.media import get_image
+from list_apps import find_app
+from playwright.sync_api import expect
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("flower", "vgg11")]
+
+
+@pytest.fixture
+def open_app(page, serve):
+    """Return a function that opens an app's page and waits until it can be used."""
+
+    def open_page(app):
+        page.goto(serve(app).url)
+        expect(page.get_by_role("button", name="Submit")).to_be_enabled()
+        return page
+
+    return open_page
+
+
+def submit(page):
+    page.get_by_role("button", name="Submit").click()
+
+
+def output(page, number=0):
+    return page.get_by_label(f"output {number}" if number is not None else "output")
+
+
+def shown_pictures(page):
+    """The pictures that the app's server has sent, as opposed to icons."""
+    return page.locator(".image-frame img[src*='/file=']")
+
+
+def sentence(page, text):
+    return page.get_by_test_id("toast-body").filter(has_text=text)
+
+
+@pytest.mark.parametrize("name", ["hello", "themed", "progress"])
+def test_type_a_name_and_read_the_greeting(open_app, name):
+    page = open_app(find_app(name))
+    page.get_by_label("name").fill("Ada")
+    submit(page)
+    expect(page.get_by_label("output")).to_have_value("Hello Ada!")
+
+
+@pytest.mark.parametrize("name", [name for name in STEPS if name != "sepia"])
+def test_an_empty_form_shows_what_to_do(open_app, name):
+    page = open_app(find_app(name))
+    submit(page)
+    expect(sentence(page, "Please type a name first.")).to_be_visible()
+
+
+def test_several_inputs_give_several_outputs(open_app):
+    page = open_app(find_app("multi-input"))
+    page.get_by_label("name").fill("Ada")
+    page.get_by_label("is_morning").check()
+    page.get_by_role("spinbutton").first.fill("50")
+    submit(page)
+    expect(output(page, 0)).to_have_value("Good morning Ada. It is 50 degrees today")
+    expect(output(page, 1)).to_have_value("10")
+
+
+@pytest.mark.parametrize(("typed", "becomes"), [("500", 100), ("", 0)])
+def test_an_impossible_temperature_becomes_a_possible_one(open_app, typed, becomes):
+    page = open_app(find_app("multi-input"))
+    page.get_by_label("name").fill("Ada")
+    page.get_by_role("spinbutton").first.fill(typed)
+    submit(page)
+    expect(output(page, 0)).to_have_value(f"Good evening Ada. It is {becomes} degrees today")
+
+
+def test_a_click_on_an_example_fills_the_form(open_app):
+    page = open_app(find_app("examples"))
+    page.get_by_text("Rosalind").click()
+    expect(page.get_by_label("name")).to_have_value("Rosalind")
+    expect(page.get_by_label("is_morning")).to_be_checked()
+    submit(page)
+    expect(output(page, 0)).to_have_value("Good morning Rosalind. It is 55 degrees today")
+    expect(output(page, 1)).to_have_value("12.78")
+
+
+def test_the_progress_bar_moves(open_app):
+    page = open_app(find_app("progress"))
+    page.get_by_label("name").fill("Ada")
+    submit(page)
+    seen = set()
+    while page.get_by_label("output").input_value() != "Hello Ada!":
+        texts = page.locator(".progress-level, .progress-text").all_inner_texts()
+        text = " ".join(texts)
+        if match := re.search(r"(\d+)/20 steps.*Greeting - (\d+)\.0%", text, re.DOTALL):
+            seen.add(tuple(map(int, match.groups())))
+        page.wait_for_timeout(50)
+    assert len(seen) >= 5
+    assert all(percent == steps * 5 for steps, percent in seen)
+
+
+def test_title_description_reference_and_theme(open_app):
+    page = open_app(find_app("themed"))
+    expect(page.get_by_role("heading", name="A friendly greeter")).to_be_visible()
+    expect(page.get_by_text("Type your name and press Submit.")).to_be_visible()
+    expect(page.get_by_role("link", name="DOI")).to_be_visible()
+    themed = page.get_by_role("button", name="Submit").evaluate(
+        "e => getComputedStyle(e).background"
+    )
+    page = open_app(find_app("hello"))
+    plain = page.get_by_role("button", name="Submit").evaluate(
+        "e => getComputedStyle(e).background"
+    )
+    assert themed != plain
+
+
+# the colour of the pixel at (5, 5) of an image in the page, as [red, green, blue, alpha]
+PIXEL = """image => {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 9;
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  return [...context.getImageData(5, 5, 1, 1).data];
+}"""
+
+
+def test_upload_a_picture_and_see_it_in_sepia(open_app, tmp_path):
+    page = open_app(find_app("sepia"))
+    pictures.drawing(400, 300).save(tmp_path / "drawing.png")
+    page.locator("input[type=file]").set_input_files(tmp_path / "drawing.png")
+    expect(shown_pictures(page)).to_have_count(1)
+    submit(page)
+    expect(shown_pictures(page)).to_have_count(2)
+    answer = shown_pictures(page).last
+    size = answer.evaluate("e => e.decode().then(() => [e.naturalWidth, e.naturalHeight])")
+    assert size == [400, 300]
+    red, green, blue, _ = answer.evaluate(PIXEL)
+    assert red > green > blue
+
+
+@pytest.mark.parametrize("name", ["sepia", "resnet", *SLOW])
+def test_no_picture_or_a_file_that_is_none_shows_what_to_do(open_app, classifier, tmp_path, name):
+    page = open_app(find_app(name) if name == "sepia" else classifier(name))
+    submit(page)
+    expect(sentence(page, "Please choose a picture first.")).to_be_visible()
+    file = pictures.save_bad_ones(tmp_path)["text.png"]
+    page.locator("input[type=file]").set_input_files(file)
+    expect(shown_pictures(page)).to_have_count(1)
+    submit(page)
+    expect(sentence(page, "This file cannot be read as a picture.")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["resnet", *SLOW])
+def test_upload_a_photo_and_read_five_labels(open_app, classifier, name):
+    page = open_app(classifier(name))
+    page.locator("input[type=file]").set_input_files(get_image("lion.jpg"))
+    expect(shown_pictures(page)).to_have_count(1)
+    submit(page)
+    label = page.get_by_test_id("label-output-value")
+    expect(label).to_be_visible()
+    rows = page.locator("[data-testid$=-confidence-set], .confidence-set")
+    expect(rows).to_have_count(5)
+    assert all(re.search(r"\d+%", text) for text in rows.all_inner_texts())
+
+
+@pytest.mark.parametrize("name", ["resnet", *SLOW])
+def test_a_click_on_an_example_picture_and_submit_gives_labels(open_app, classifier, name):
+    app = classifier(name)
+    page = open_app(app)
+    examples = page.locator("button.gallery-item")
+    expect(examples).to_have_count(len(list((app.folder / "data").glob("*.jpg"))))
+    examples.first.click()
+    expect(shown_pictures(page)).to_have_count(1)
+    submit(page)
+    expect(page.get_by_test_id("label-output-value")).to_be_visible()
+
+
+def test_there_is_no_flag_button_and_the_api_is_described(open_app, classifier):
+    page = open_app(classifier("resnet"))
+    expect(page.get_by_role("button", name="Flag")).to_have_count(0)
+    page.get_by_role("button", name="Use via API").click()
+    expect(page.get_by_text("/predict").first).to_be_visible()
