@@ -7,13 +7,13 @@ PORT ?= 8080
 # the first Python that is new enough; PYTHON=... chooses another
 ifeq ($(origin PYTHON),undefined)
 PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python; do \
-  $$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo $$python; break; }; done)
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 && { echo $$python; break; }; done)
 endif
 VENV_PYTHON = .venv/bin/python
 INSTALL = $(PYTHON) scripts/install.py
 TEST_PACKAGES = $(INSTALL) tests/requirements.txt tests/requirements-lint.txt
 
-.PHONY: help list run model smoke test test-quick lint clean python
+.PHONY: help list run model smoke check test test-quick lint clean python
 
 help:
 	@echo 'make list                    the apps: name, file, what each teaches'
@@ -22,6 +22,8 @@ help:
 	@echo '     HOST=0.0.0.0            open to everybody in your network'
 	@echo 'make model APP=resnet        fetch the weights of an app, nothing else'
 	@echo 'make smoke APP=sepia         start an app, call it as a client would, check the answer'
+	@echo '     APP=all                 the same for every app'
+	@echo 'make check APP=resnet        will SciLifeLab Serve run it? read from its files, no Docker needed'
 	@echo '     APP=all                 the same for every app'
 	@echo 'make test                    test everything (the first time, it installs what it needs)'
 	@echo 'make test-quick              the quick part'
@@ -44,6 +46,10 @@ smoke: python
 	@$(INSTALL) --app '$(APP)'
 	@$(VENV_PYTHON) scripts/smoke_test.py '$(APP)'
 
+check: python
+	@$(INSTALL) scripts/requirements.txt
+	@$(VENV_PYTHON) scripts/check_app.py '$(APP)' --image '$(IMAGE)' --tag '$(TAG)' $(ARGS)
+
 test: python
 	@$(TEST_PACKAGES)
 	@$(VENV_PYTHON) scripts/get_browser.py
@@ -58,6 +64,9 @@ lint: python
 	@$(INSTALL) tests/requirements-lint.txt
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) -m ruff format --check .
+	@.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@.venv/bin/zizmor --offline --quiet .github
 
 clean:
 	@rm -rf .venv .pytest_cache .ruff_cache .gradio

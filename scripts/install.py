@@ -43,6 +43,11 @@ def make_venv():
         sys.exit("The environment .venv could not be made:\n" + made.stdout.strip())
 
 
+def has_pip():
+    command = [str(venv_python()), "-c", "import pip._internal"]
+    return not subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+
+
 def pip(*arguments):
     command = [str(venv_python()), "-m", "pip", "--disable-pip-version-check", *arguments]
     if subprocess.run(command).returncode:
@@ -89,10 +94,10 @@ def install(requirements):
     stamp = STAMPS / hashlib.sha256("\n".join(requirements).encode()).hexdigest()[:16]
     if stamp.exists():
         return
-    if subprocess.run(
-        [str(venv_python()), "-c", "import pip"], stderr=subprocess.DEVNULL
-    ).returncode:
-        subprocess.run([str(venv_python()), "-m", "ensurepip"])  # a half-made .venv, or uv's
+    if not has_pip():  # a .venv that uv made, or one that was left half made
+        subprocess.run([str(venv_python()), "-m", "ensurepip"])
+        if not has_pip():
+            make_venv()
     before = installed()
     torch = [line for line in requirements if package_name(line) in ("torch", "torchvision")]
     if torch and platform.system() == "Linux" and TORCH_INDEX:

@@ -6,14 +6,26 @@ For trying an app where the trained weights cannot be had. Its answers mean noth
 import argparse
 from pathlib import Path
 
-import torch
-from torch import nn
-from torchvision.models import resnet18, vgg11, vgg19
+
+# torch is imported where it is used: who only asks for the names below may not have it
+def resnet18():
+    from torchvision import models
+
+    return models.resnet18()
+
+
+def vgg11():
+    from torchvision import models
+
+    return models.vgg11(init_weights=False)
 
 
 def flower_vgg19():
     """Return the network of the flowers file: VGG19 with three linear layers, 102 classes."""
-    model = vgg19(init_weights=False)
+    from torch import nn
+    from torchvision import models
+
+    model = models.vgg19(init_weights=False)
     model.classifier = nn.Sequential(
         nn.Linear(25088, 4096),
         nn.ReLU(),
@@ -29,13 +41,15 @@ def flower_vgg19():
 # file name in data/ -> (what makes the network, whether the file holds the whole network)
 CHECKPOINTS = {
     "image_classification_resnet18.pth": (resnet18, False),
-    "image_classification_vgg11.pth": (lambda: vgg11(init_weights=False), False),
+    "image_classification_vgg11.pth": (vgg11, False),
     "flower_model_vgg19.pth": (flower_vgg19, True),
 }
 
 
 def make_checkpoint(file):
     """Write `file`, one of the names in CHECKPOINTS, with the same random numbers each time."""
+    import torch
+
     build, whole = CHECKPOINTS[file.name]
     torch.manual_seed(0)
     model = build()

@@ -1,0 +1,179 @@
+"""Installing what an app needs, with real pip, from package indexes on this machine.
+
+The packages are stand-ins of one line: what counts is which of them is chosen.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from conftest import SCRIPTS, free_port
+
+
+def add_package(folder, name, version):
+    """Put a wheel of an empty package into the index `folder`."""
+    shelf = folder / name
+    shelf.mkdir(parents=True, exist_ok=True)
+    wheel = shelf / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": f"__version__ = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file, text in files.items():
+            archive.writestr(file, text)
+        archive.writestr(f"{info}/RECORD", "".join(f"{file},,\n" for file in files))
+    links = []
+    for file in sorted(shelf.glob("*.whl")):
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        links.append(f'<a href="{file.name}#sha256={digest}">{file.name}</a>')
+    (shelf / "index.html").write_text("<!DOCTYPE html>" + "".join(links))
+
+
+@pytest.fixture
+def index(tmp_path):
+    """A server with two indexes, /simple and /cpu; `asked` is the list of requested paths."""
+    folder, asked = tmp_path / "index", []
+    for name in ("torch", "torchvision"):
+        add_package(folder / "simple", name, "2.0")
+        add_package(folder / "cpu", name, "2.0+cpu")
+    for version in ("1.0", "1.1"):
+        add_package(folder / "simple", "leaf", version)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    server.asked = asked
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def install(tmp_path, index):
+    """Return a function that installs `lines` in a copy of the tools; it returns the process."""
+    shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def run(*lines, torch_index=index.url + "/cpu", options=()):
+        (tmp_path / "requirements.txt").write_text("\n".join(lines) + "\n")
+        # pip asks this index alone, whatever this machine's settings are
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+        environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url + "/simple"}
+        environment |= {"TORCH_INDEX": torch_index}
+        return subprocess.run(
+            [sys.executable, "scripts/install.py", "requirements.txt", *options],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def version(tmp_path, name):
+    program = f"import importlib.metadata as m; print(m.version({name!r}))"
+    command = [tmp_path / ".venv" / "bin" / "python", "-c", program]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is small anyway")
+
+
+@linux
+def test_torch_comes_from_pytorch_s_own_index_where_that_answers(install, tmp_path):
+    ended = install("torch==2.0", "torchvision==2.0", "leaf==1.0")
+    assert ended.returncode == 0, ended.stdout
+    assert version(tmp_path, "torch") == "2.0+cpu"
+    assert version(tmp_path, "torchvision") == "2.0+cpu"
+    assert version(tmp_path, "leaf") == "1.0"
+
+
+@linux
+def test_torch_comes_without_that_index_too_and_is_asked_for_once(install, tmp_path):
+    dead = f"http://127.0.0.1:{free_port()}"
+    ended = install("torch==2.0", "leaf==1.0", torch_index=dead)
+    assert ended.returncode == 0, ended.stdout
+    assert version(tmp_path, "torch") == "2.0"
+    assert f"({dead}) does not answer" in ended.stdout
+    assert "Retrying" not in ended.stdout
+
+
+def test_a_step_app_installs_no_torch_and_does_not_ask_for_it(install, index, tmp_path):
+    assert install("leaf==1.0").returncode == 0
+    assert not [path for path in index.asked if "torch" in path]
+    assert version(tmp_path, "torch") == ""
+
+
+def test_a_second_start_asks_nobody_until_something_changes(install, index, tmp_path):
+    assert install("leaf==1.0").returncode == 0
+    index.asked.clear()
+    again = install("leaf==1.0")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert index.asked == []
+    assert install("leaf==1.1").returncode == 0
+    assert version(tmp_path, "leaf") == "1.1"
+    # an app that needs the first version gets it back
+    assert install("leaf==1.0").returncode == 0
+    assert version(tmp_path, "leaf") == "1.0"
+
+
+def test_only_the_packages_asked_for(install, tmp_path):
+    assert install("leaf==1.0", "torch==2.0", options=["--only", "leaf"]).returncode == 0
+    assert version(tmp_path, "leaf") == "1.0"
+    assert version(tmp_path, "torch") == ""
+
+
+def test_a_package_that_cannot_be_had_gives_a_sentence_and_is_tried_again(install, tmp_path):
+    ended = install("leaf==9.9")
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stdout
+    assert "The packages could not be installed" in ended.stdout
+    assert install("leaf==1.0").returncode == 0
+    assert install("leaf==9.9").returncode != 0
+
+
+def test_an_environment_that_was_left_half_made_is_mended(install, tmp_path):
+    assert install("leaf==1.0").returncode == 0
+    shutil.rmtree(next(tmp_path.glob(".venv/lib/python*/site-packages/pip")))
+    assert install("leaf==1.1").returncode == 0
+    assert version(tmp_path, "leaf") == "1.1"
+    (tmp_path / ".venv" / "bin" / "python").unlink()
+    assert install("leaf==1.0").returncode == 0
+    assert version(tmp_path, "leaf") == "1.0"
+
+
+def python_without_venv():
+    """Debian's Python without the package python3-venv, if this machine has it."""
+    python = "/usr/bin/python3"
+    if not os.access(python, os.X_OK):
+        return None
+    probe = "import sys, ensurepip; sys.exit(sys.version_info < (3, 10))"
+    ended = subprocess.run([python, "-c", probe], capture_output=True, text=True)
+    return python if re.search("No module named .ensurepip", ended.stderr) else None
+
+
+@pytest.mark.skipif(not python_without_venv(), reason="this machine's Python has its venv module")
+def test_a_python_without_its_venv_module_gives_a_sentence(install, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", python_without_venv())
+    ended = install("leaf==1.0")
+    assert ended.returncode != 0
+    assert "sudo apt install python3-venv" in ended.stdout
+    assert "Traceback" not in ended.stdout
+    assert not (tmp_path / ".venv").exists()

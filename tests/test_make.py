@@ -1,0 +1,246 @@
+"""The commands of the Makefile, as they are typed."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+from conftest import CLASSIFIERS, ROOT, STEPS
+from list_apps import find_app, find_apps
+from smoke_test import free_port
+
+NAMES = [*STEPS, *CLASSIFIERS]
+
+
+def test_make_alone_explains_every_command(make):
+    explained = make()
+    assert explained.returncode == 0
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in set(targets) - {"help", "python"}:
+        assert f"make {target}" in explained.stdout
+    for command in re.findall(r"^make ([a-z-]+)", explained.stdout, re.MULTILINE):
+        assert command in targets
+
+
+def test_list_names_every_app_with_its_file_and_what_it_teaches(make):
+    listed = make("list").stdout
+    for app in find_apps():
+        row = next(line for line in listed.splitlines() if str(app.file.relative_to(ROOT)) in line)
+        assert app.name in row
+        assert app.summary in row
+    assert [line.split()[0] for line in listed.splitlines()[1:10]] == [
+        *STEPS,
+        *CLASSIFIERS,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("hello", "example_apps/hello_app.py"),
+        ("sepia", "example_apps/sepia_app.py"),
+        ("multi-input", "example_apps/hello2_app.py"),
+        ("hello2", "example_apps/hello2_app.py"),
+        ("examples", "example_apps/hello3_app.py"),
+        ("hello3", "example_apps/hello3_app.py"),
+        ("progress", "example_apps/progress_app.py"),
+        ("themed", "example_apps/hello4_app.py"),
+        ("hello4", "example_apps/hello4_app.py"),
+        ("flower", "flower_classification/main.py"),
+        ("resnet", "resnet_image_classification/main.py"),
+        ("vgg11", "vgg11_image_classification/main.py"),
+        ("vgg11_image_classification", "vgg11_image_classification/main.py"),
+        ("vgg11_image_classification/", "vgg11_image_classification/main.py"),
+    ],
+)
+def test_every_short_name_finds_its_app(name, file):
+    assert find_app(name).file == ROOT / file
+
+
+@pytest.mark.parametrize("target", ["run", "model", "smoke", "check"])
+@pytest.mark.parametrize("app", ["resnt", ""])
+def test_a_wrong_or_missing_name_lists_the_right_ones(make, target, app):
+    ended = make(target, f"APP={app}")
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stdout
+    for name in NAMES:
+        assert name in ended.stdout
+
+
+def test_a_copied_folder_is_known_at_once(tmp_path):
+    for folder in ("example_apps", "resnet_image_classification", "scripts"):
+        ignore = shutil.ignore_patterns("*.pth", "__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignore)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(tmp_path / "resnet_image_classification", tmp_path / "leaf_disease")
+    shutil.copytree(tmp_path / "resnet_image_classification", tmp_path / "resnet")
+    listed = subprocess.run(["make", "list"], cwd=tmp_path, capture_output=True, text=True).stdout
+    assert re.search(r"^leaf_disease +leaf_disease/main.py", listed, re.MULTILINE)
+    assert find_app("leaf_disease", tmp_path).file == tmp_path / "leaf_disease" / "main.py"
+    # the folder's own name goes before a short name
+    assert find_app("resnet", tmp_path).file == tmp_path / "resnet" / "main.py"
+
+
+def test_no_python_or_an_old_one_gives_a_sentence(make, tmp_path):
+    for name in ["python", "python3", *(f"python3.{minor}" for minor in range(10, 15))]:
+        (tmp_path / name).write_text("#!/bin/sh\necho Python 3.8.18\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    ended = make("run", "APP=hello", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert ended.returncode != 0
+    assert "Python 3.10 or later is needed" in ended.stdout
+    assert "Python 3.8.18" in ended.stdout
+    assert "https://www.python.org/downloads/" in ended.stdout
+
+
+@pytest.fixture
+def make_run():
+    """Start `make run ...` as in a terminal of its own; yield a function that returns it."""
+    processes = []
+
+    def start(*arguments):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+        process = subprocess.Popen(
+            ["make", "run", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def press_ctrl_c(process):
+    """Interrupt all programs of the terminal, and return what was printed."""
+    os.killpg(process.pid, signal.SIGINT)
+    return process.communicate(timeout=20)[0]
+
+
+def read_until(process, text):
+    """Read lines until one has `text`; return all of them."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return "".join(lines)
+    raise AssertionError("".join(lines))
+
+
+def test_make_run_prints_the_address_and_serves_this_computer_alone(make_run):
+    port = free_port()
+    process = make_run("APP=sepia", f"PORT={port}")
+    printed = read_until(process, "Ctrl-C stops it")
+    assert f"http://localhost:{port}" in printed
+    assert "Only this computer can open it" in printed
+    assert requests.get(f"http://localhost:{port}/", timeout=10).ok
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as other:
+        # 127.0.0.2 is this computer by another address: an app open to the network answers there
+        assert other.connect_ex(("127.0.0.2", port)) != 0
+    printed += press_ctrl_c(process)
+    assert "Traceback" not in printed
+    assert "warn" not in printed.lower()
+    assert socket.socket().connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_make_run_for_the_room_says_so(make_run):
+    port = free_port()
+    process = make_run("APP=hello", f"PORT={port}", "HOST=0.0.0.0")
+    printed = read_until(process, "Ctrl-C stops it")
+    assert "Everybody in your network can open it" in printed
+    assert requests.get(f"http://127.0.0.2:{port}/", timeout=10).ok
+    press_ctrl_c(process)
+
+
+def test_ctrl_c_while_an_app_is_starting_leaves_no_traceback(make_run):
+    process = make_run("APP=hello", f"PORT={free_port()}")
+    printed = read_until(process, "Starting")
+    time.sleep(0.3)
+    assert "Traceback" not in printed + press_ctrl_c(process)
+
+
+def test_a_taken_port_gives_a_sentence(make):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ended = make("run", "APP=hello", f"PORT={port}")
+    assert ended.returncode != 0
+    assert f"Port {port} is taken" in ended.stdout
+    assert re.search(r"choose another port: PORT=\d+", ended.stdout)
+    assert "Traceback" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("PORT=eighty", "'eighty' is no port"),
+        ("PORT=0", "'0' is no port"),
+        ("PORT=70000", "'70000' is no port"),
+        ("HOST=203.0.113.9", "This computer has no address 203.0.113.9"),
+        ("HOST=no.such.host.invalid", "This computer has no address no.such.host.invalid"),
+    ],
+)
+def test_an_impossible_port_or_host_gives_a_sentence(make, argument, sentence):
+    ended = make("run", "APP=hello", argument)
+    assert ended.returncode != 0
+    assert sentence in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_step_apps_need_no_model(make):
+    ended = make("model", "APP=sepia")
+    assert ended.returncode == 0
+    assert "sepia needs no model" in ended.stdout
+
+
+def test_smoke_of_a_step_app_is_green(make):
+    ended = make("smoke", "APP=multi-input")
+    assert ended.returncode == 0, ended.stdout
+    assert "ok    multi-input: /greet answers: ('Good morning Ada. It is 50 degrees" in ended.stdout
+    assert "ok    multi-input: stops by Ctrl-C" in ended.stdout
+    assert "All is well: 1 of 1 apps" in ended.stdout
+
+
+@pytest.mark.slow
+def test_smoke_of_a_classifier_without_weights_says_that_labels_mean_nothing(make):
+    ended = make("smoke", "APP=resnet")
+    assert ended.returncode == 0, ended.stdout
+    if not list((ROOT / "resnet_image_classification" / "data").glob("*.pth")):
+        assert "THE LABELS MEAN NOTHING" in ended.stdout
+    assert "/predict answers: 5 labels" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "failure"),
+    [
+        ('"Hello " + name', '"Hallo " + name', "/greet answers"),
+        ('raise gr.Error("Please type a name first.", print_exception=False)', "len(name)",
+         "/greet with an empty form"),
+        ("def greet", "1 / 0\n\n\ndef greet", "starts"),
+        ("server_port=8080)", "server_port=8080)\n    raise SystemExit(3)", "stops by Ctrl-C"),
+    ],
+)  # fmt: skip
+def test_smoke_fails_when_an_app_is_broken(tmp_path, old, new, failure):
+    text = find_app("hello").file.read_text()
+    assert old in text
+    app = tmp_path / "hello_app.py"
+    app.write_text(text.replace(old, new))
+    command = [sys.executable, str(ROOT / "scripts" / "smoke_test.py"), str(app)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode != 0
+    assert re.search(rf"^FAIL +\S+: {failure}", ended.stdout, re.MULTILINE), ended.stdout
