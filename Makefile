@@ -13,7 +13,7 @@ VENV_PYTHON = .venv/bin/python
 INSTALL = $(PYTHON) scripts/install.py
 TEST_PACKAGES = $(INSTALL) tests/requirements.txt tests/requirements-lint.txt
 
-.PHONY: help list run model smoke check test test-quick lint clean python
+.PHONY: help list run model smoke check test test-quick lint screenshots clean python
 
 help:
 	@echo 'make list                    the apps: name, file, what each teaches'
@@ -28,6 +28,7 @@ help:
 	@echo 'make test                    test everything (the first time, it installs what it needs)'
 	@echo 'make test-quick              the quick part'
 	@echo 'make lint                    check the style of the code'
+	@echo 'make screenshots             take the pictures in docs/images anew'
 	@echo 'make clean                   remove .venv and caches; weights stay'
 
 list: python
@@ -67,6 +68,11 @@ lint: python
 	@.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.venv/bin/zizmor --offline --quiet .github
+
+screenshots: python
+	@$(TEST_PACKAGES)
+	@$(VENV_PYTHON) scripts/get_browser.py
+	@$(VENV_PYTHON) scripts/take_screenshots.py
 
 clean:
 	@rm -rf .venv .pytest_cache .ruff_cache .gradio

@@ -1,0 +1,83 @@
+"""Take the pictures of the apps that the README shows: each app runs and is used in a browser.
+
+A classifier is shown with a picture chosen and not yet answered: where the trained weights are
+missing, its answer would mean nothing.
+"""
+
+import argparse
+import contextlib
+import re
+import tempfile
+
+from get_browser import find_browser
+from list_apps import ROOT, find_app, find_apps
+from PIL import Image
+from smoke_test import free_port, started, with_made_up_weights
+
+FOLDER = ROOT / "docs" / "images"
+WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved picture has the same size
+EXAMPLE = ROOT / "resnet_image_classification" / "data" / "bee.jpg"
+
+
+def fill_in(page, app):
+    """Use the app as a visitor would, up to the moment that the picture is to show."""
+    if page.get_by_label("name").count():
+        page.get_by_label("name").fill("Rosalind")
+        if page.get_by_label("is_morning").count():
+            page.get_by_label("is_morning").check()
+            page.get_by_role("spinbutton").first.fill("55")
+    elif app.is_step:
+        page.locator("input[type=file]").set_input_files(EXAMPLE)
+        page.locator(".image-frame img").wait_for()
+    else:
+        page.locator("button.gallery-item").first.click()
+        page.locator(".image-frame img").wait_for()
+        return
+    page.get_by_role("button", name="Submit").click()
+    if app.name == "progress":
+        page.get_by_text(re.compile(r"Greeting - [4-9]\d")).wait_for()
+    elif page.get_by_label("name").count():
+        page.wait_for_function("[...document.querySelectorAll('textarea')].at(-1).value")
+    else:
+        page.locator(".image-frame img").nth(1).wait_for()
+
+
+def take_screenshot(browser, app, file):
+    """Run `app`, use it, and save a picture of its page as a PNG of 128 colours."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        port = free_port()
+        with started(with_made_up_weights(app, folder), port, log):
+            size = {"width": WIDTH, "height": HEIGHT}
+            page = browser.new_page(viewport=size, color_scheme="light")
+            page.goto(f"http://127.0.0.1:{port}/?__theme=light")
+            page.get_by_role("button", name="Submit").wait_for()
+            fill_in(page, app)
+            page.mouse.move(0, 0)
+            if app.name != "progress":
+                page.wait_for_timeout(500)  # until nothing fades in or out
+            page.screenshot(path=file)
+            page.close()
+    Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
+
+
+def main(argv=None):
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description="Take the pictures that the README shows.")
+    parser.add_argument("app", nargs="?", default="all", help="its name, as in `make list`, or all")
+    name = parser.parse_args(argv).app
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(
+            executable_path=find_browser(), args=["--no-sandbox", "--disable-background-networking"]
+        )
+        stack.callback(browser.close)
+        for app in find_apps() if name == "all" else [find_app(name)]:
+            file = FOLDER / f"{app.name}.png"
+            take_screenshot(browser, app, file)
+            print(f"{file.relative_to(ROOT)}: {file.stat().st_size // 1000} kB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
