@@ -11,9 +11,12 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
 endif
 VENV_PYTHON = .venv/bin/python
 INSTALL = $(PYTHON) scripts/install.py
+NAME_AND_TAG = --image '$(IMAGE)' --tag '$(TAG)'
+IN_ENGINE = DOCKER='$(DOCKER)' $(PYTHON)
 TEST_PACKAGES = $(INSTALL) tests/requirements.txt tests/requirements-lint.txt
 
-.PHONY: help list run model smoke check test test-quick lint screenshots clean python
+.PHONY: help list run model smoke check docker docker-run \
+	docker-smoke docker-push test test-quick lint screenshots clean python
 
 help:
 	@echo 'make list                    the apps: name, file, what each teaches'
@@ -25,6 +28,12 @@ help:
 	@echo '     APP=all                 the same for every app'
 	@echo 'make check APP=resnet        will SciLifeLab Serve run it? read from its files, no Docker needed'
 	@echo '     APP=all                 the same for every app'
+	@echo 'make docker APP=resnet       build the container image of an app (fetches its weights)'
+	@echo 'make docker-run APP=resnet   run it, then open http://localhost:8080'
+	@echo 'make docker-smoke APP=resnet try it as SciLifeLab Serve will run it'
+	@echo 'make docker-push APP=resnet IMAGE=user/name'
+	@echo '                             publish it on Docker Hub (ghcr.io/owner/name: on GitHub)'
+	@echo '     TAG=v1                  a tag of your own; DOCKER=podman another engine'
 	@echo 'make test                    test everything (the first time, it installs what it needs)'
 	@echo 'make test-quick              the quick part'
 	@echo 'make lint                    check the style of the code'
@@ -49,7 +58,20 @@ smoke: python
 
 check: python
 	@$(INSTALL) scripts/requirements.txt
-	@$(VENV_PYTHON) scripts/check_app.py '$(APP)' --image '$(IMAGE)' --tag '$(TAG)' $(ARGS)
+	@$(VENV_PYTHON) scripts/check_app.py '$(APP)' $(NAME_AND_TAG) $(ARGS)
+
+docker: python
+	@$(IN_ENGINE) scripts/build_image.py '$(APP)' $(NAME_AND_TAG)
+
+docker-run: python
+	@$(IN_ENGINE) scripts/run_image.py '$(APP)' $(NAME_AND_TAG) --host '$(HOST)' --port '$(PORT)'
+
+docker-smoke: python
+	@$(INSTALL) --app '$(APP)' --only gradio,pillow,numpy
+	@DOCKER='$(DOCKER)' $(VENV_PYTHON) scripts/smoke_test_image.py '$(APP)' $(NAME_AND_TAG)
+
+docker-push: python
+	@$(IN_ENGINE) scripts/push_image.py '$(APP)' $(NAME_AND_TAG)
 
 test: python
 	@$(TEST_PACKAGES)

@@ -1,0 +1,71 @@
+"""Build the container image of an app, and say how to try and publish it."""
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import images
+from list_apps import find_app
+
+SCRIPTS = Path(__file__).parent
+
+
+def fetch_missing_weights(app):
+    """Fetch an app's weights if it needs some that are not there."""
+    program = app.folder / "download_model.py"
+    if not program.exists():
+        return
+    weights = re.search(r'"data" / "([^"]+)"', program.read_text(encoding="utf-8"))
+    if weights and (app.folder / "data" / weights[1]).exists():
+        return
+    from install import venv_python
+
+    tools = ["--only", "pooch,requests,tqdm"]
+    subprocess.run([sys.executable, SCRIPTS / "install.py", "--app", app.name, *tools], check=True)
+    command = [venv_python(), SCRIPTS / "fetch_model.py", app.name, "--if-missing"]
+    if subprocess.run(command).returncode:
+        sys.exit("Without the weights there is nothing to package.")
+
+
+def build(engine, app, name):
+    """Build the image called `name`; end the program if that fails."""
+    arguments = {**images.build_arguments(app), "VERSION": name.rpartition(":")[2]}
+    options = [o for pair in arguments.items() for o in ("--build-arg", "=".join(pair))]
+    # Serve's computers are of this kind; those with Apple's own processors are not
+    command = ["build", "--platform", "linux/amd64", "--tag", name, *options, app.folder]
+    if images.engine_run(engine, *command).returncode:
+        sys.exit(f"\nThe image was not built; {engine[0]} says why in the lines above.")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Build the container image of an app.")
+    options = images.parse_arguments(parser, argv)
+    app = find_app(options.app)
+    if not (app.folder / "Dockerfile").exists():
+        sys.exit(
+            f"There is no Dockerfile in {app.folder.name}. Copy one from another app's folder."
+        )
+    engine = images.find_engine()
+    fetch_missing_weights(app)
+    name = images.image_name(app, options.image, options.tag)
+    build(engine, app, name)
+    size = int(images.ask(engine, "image", "inspect", "--format", "{{.Size}}", name))
+    own = options.image or f"<user>/{name.partition(':')[0]}"
+    print(f"\nBuilt {name} ({size / 1e6:,.0f} MB)")
+    extra = f" IMAGE={options.image}" * bool(options.image) + f" TAG={options.tag}" * bool(
+        options.tag
+    )
+    print(f"Try it:       make docker-run APP={app.name}{extra}")
+    print(f"  or:         {engine[0]} run --rm -p 8080:8080 {name}")
+    print(f"Check it:     make docker-smoke APP={app.name}{extra}")
+    tag = f" TAG={options.tag}" * bool(options.tag)
+    print(f"Publish it:   make docker-push APP={app.name} IMAGE={own}{tag}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (KeyboardInterrupt, subprocess.CalledProcessError):
+        sys.exit("\nStopped.")

@@ -1,0 +1,33 @@
+"""Run the container image of an app, and say which address to open."""
+
+import argparse
+import sys
+
+import images
+from list_apps import find_app
+from run_app import parse_port, require_free_port
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Run the container image of an app.")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
+    parser.add_argument("--port", default=8080, type=parse_port)
+    options = images.parse_arguments(parser, argv)
+    app = find_app(options.app)
+    engine = images.find_engine()
+    name = images.image_name(app, options.image, options.tag)
+    images.require_image(engine, app, name)
+    require_free_port(options.host, options.port)
+    print(f"Open http://localhost:{options.port} as soon as it says that it runs.", flush=True)
+    print("Ctrl-C stops it.", flush=True)
+    ports = f"{options.host}:{options.port}:8080"
+    terminal = ["--interactive", "--tty"] if sys.stdin.isatty() else []
+    ended = images.engine_run(engine, "run", "--rm", *terminal, "--publish", ports, name)
+    sys.exit(0 if ended.returncode in (130, 143) else ended.returncode)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("Stopped.")

@@ -1,0 +1,177 @@
+"""Container images: their names and tags, what is said without an engine, and a real one.
+
+The image of a step app is built and tried where an engine runs and has the base image; those of
+the classifiers are larger, and are tried by `make docker-smoke APP=resnet`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+import images
+import pytest
+from list_apps import find_app
+
+BASE = "python:3.11-slim"
+
+
+def engine_here():
+    """Return the command of an engine that runs and has the base image, or None."""
+    for name in [os.environ["DOCKER"]] if os.environ.get("DOCKER") else ["docker", "podman"]:
+        command = [name, "image", "inspect", BASE]
+        if shutil.which(name) and not subprocess.run(command, capture_output=True).returncode:
+            return [name]
+    return None
+
+
+needs_engine = pytest.mark.skipif(
+    not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE}"
+)
+
+
+def test_same_tree_same_tag_and_another_tree_another_tag(tmp_path):
+    app = find_app("hello")
+    copy = shutil.copytree(app.folder, tmp_path / "example_apps")
+    copied = app._replace(file=copy / app.file.name)
+    assert images.tree_tag(copied) == images.tree_tag(app)
+    (copy / "__pycache__").mkdir(exist_ok=True)
+    (copy / "__pycache__" / "x.pyc").write_bytes(b"x")
+    assert images.tree_tag(copied) == images.tree_tag(app)
+    copied.file.write_text(app.file.read_text() + "\n")
+    assert images.tree_tag(copied) != images.tree_tag(app)
+
+
+def test_another_app_or_another_index_of_torch_is_another_image(monkeypatch):
+    tags = {images.tree_tag(find_app(name)) for name in ("hello", "sepia", "themed")}
+    assert len(tags) == 3
+    before = images.tree_tag(find_app("resnet"))
+    monkeypatch.setenv("TORCH_INDEX", "https://download.pytorch.org/whl/cu130")
+    assert images.tree_tag(find_app("resnet")) != before
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("TAG=latest", "Say TAG=v1, next time TAG=v2"),
+        ("TAG=a:b", "cannot be a tag"),
+        ("IMAGE=Me/Hello", "cannot be the name of an image"),
+        ("IMAGE=me/hello:v1", "cannot be the name of an image"),
+        ("IMAGE=-me", "cannot be the name of an image"),
+    ],
+)
+@pytest.mark.parametrize("target", ["docker", "docker-run", "docker-smoke", "docker-push"])
+def test_an_impossible_name_or_tag_gives_a_sentence(make, target, argument, sentence):
+    ended = make(target, "APP=hello", argument)
+    assert ended.returncode != 0
+    assert sentence in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_publishing_asks_for_a_name_of_one_s_own(make):
+    ended = make("docker-push", "APP=hello")
+    assert ended.returncode != 0
+    assert "IMAGE=user/name for Docker Hub" in ended.stdout
+
+
+def test_without_an_engine_it_says_what_to_install(make, tmp_path):
+    for name in ("make", "sh", "python3", "env"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    ended = make("docker", "APP=hello", PATH=str(tmp_path), DOCKER="")
+    assert ended.returncode != 0
+    assert "There is no docker and no podman here." in ended.stdout
+    assert "Install Docker Desktop" in ended.stdout
+
+
+def test_an_engine_that_does_not_run_is_named(make, tmp_path):
+    """A real client that finds no engine, or, where there is none, a program that fails like it."""
+    stopped = tmp_path / "docker"
+    stopped.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    stopped.chmod(0o755)
+    client = shutil.which("docker") if shutil.which("docker") else str(stopped)
+    nowhere = f"unix://{tmp_path}/no.sock"
+    ended = make("docker", "APP=hello", f"DOCKER={client}", DOCKER_HOST=nowhere)
+    assert ended.returncode != 0
+    assert "is installed, but its engine does not answer" in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+@needs_engine
+@pytest.mark.parametrize("target", ["docker-run", "docker-smoke"])
+def test_an_image_that_was_not_built_is_said_to_be_missing(make, target):
+    ended = make(target, "APP=hello", "TAG=never-built")
+    assert ended.returncode != 0
+    assert "There is no image hello:never-built yet" in ended.stdout
+    assert "make docker APP=hello" in ended.stdout
+
+
+@pytest.fixture(scope="module")
+def built():
+    """The image of the app `sepia`, built by make; return its name."""
+    command = ["make", "docker", "APP=sepia", f"DOCKER={engine_here()[0]}"]
+    root = find_app("sepia").folder.parent
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=900)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return re.search(r"^Built (\S+) \(\d+ MB\)$", ended.stdout, re.MULTILINE)[1]
+
+
+def run_smoke(tag):
+    engine = engine_here()[0]
+    command = ["make", "docker-smoke", "APP=sepia", f"DOCKER={engine}", f"TAG={tag}"]
+    root = find_app("sepia").folder.parent
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+
+
+@needs_engine
+@pytest.mark.slow
+def test_the_image_of_a_step_app_runs_as_serve_runs_it(built):
+    assert built == f"sepia:{images.tree_tag(find_app('sepia'))}"
+    ended = run_smoke(built.partition(":")[2])
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for line in (
+        "as on Serve: becomes healthy",
+        "as on Serve: is confined: no capabilities, nothing to write to but /tmp",
+        "as on Serve: runs as: user and group 1000",
+        "/sepia answers: a brown picture, 320 x 240",
+        "as on Serve: stops in 5 s: status 0",
+        "no network: answers: 3 checks",
+        "no network: stops in 5 s: status 0",
+        f"All is well: SciLifeLab Serve can run {built}",
+    ):
+        assert line in ended.stdout
+
+
+@needs_engine
+@pytest.mark.slow
+def test_a_changed_app_is_packaged_without_installing_anything_again(built, tmp_path):
+    copy = shutil.copytree(find_app("sepia").folder, tmp_path / "apps")
+    file = copy / "sepia_app.py"
+    file.write_text(file.read_text() + "# changed\n")
+    command = [*engine_here(), "build", "--build-arg", "APP=sepia", "-t", "sepia:changed", copy]
+    ended = images.engine_run(command[:1], *command[1:], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    printed = ended.stdout + ended.stderr
+    assert "Collecting gradio" not in printed
+    assert re.search(r"cache|CACHED", printed)
+
+
+@needs_engine
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "failure"),
+    [
+        ("USER root", "no network: runs as: user and group are 0 and 0"),
+        ('ENTRYPOINT ["python", "main.py"]', "no network: stops in 5 s"),
+        ("USER root\nRUN ln -sf dash /bin/sh\nUSER app", "as on Serve: stops in 5 s"),
+        ("HEALTHCHECK NONE", "as on Serve: becomes healthy: the image has no health check"),
+        ("ENV GRADIO_TEMP_DIR=/home/app/uploads", "/sepia answers"),
+    ],
+)
+def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, change, failure):
+    (tmp_path / "Dockerfile").write_text(f"FROM {built}\n{change}\n")
+    engine, tag = engine_here(), "broken"
+    build = ["build", "-t", f"sepia:{tag}", tmp_path]
+    assert not images.engine_run(engine, *build, capture_output=True).returncode
+    ended = run_smoke(tag)
+    assert ended.returncode != 0
+    assert re.search(rf"^FAIL +sepia: {failure}", ended.stdout, re.MULTILINE), ended.stdout
