@@ -233,7 +233,12 @@ def check_stopped(process, log):
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Try apps as a user would.")
     parser.add_argument("app", help="its name, as in `make list`, or all")
-    name = parser.parse_args(argv).app
+    parser.add_argument("--url", help="where the app runs already: only call it there")
+    options = parser.parse_args(argv)
+    name = options.app
+    if options.url:
+        with tempfile.TemporaryDirectory() as folder:
+            sys.exit(not check_over_http(find_app(name), options.url, folder))
     apps = find_apps() if name == "all" else [find_app(name)]
     failed = [app.name for app in apps if not smoke(app)]
     if failed:
