@@ -63,7 +63,8 @@ def tree_tag(app):
     for file in sorted(app.folder.rglob("*")):
         name = file.relative_to(app.folder).as_posix()
         passing = re.search(r"(^|/)(__pycache__|\.gradio|\.venv|\.download-.*)(/|$)", name)
-        if file.is_file() and not passing:
+        other_step = app.is_step and name.endswith("_app.py") and file != app.file
+        if file.is_file() and not passing and not other_step:
             digest.update(f"{name} {os.access(file, os.X_OK)} {file.stat().st_size}\n".encode())
             with file.open("rb") as stream:
                 while block := stream.read(2**20):
