@@ -13,7 +13,7 @@ VENV_PYTHON = .venv/bin/python
 INSTALL = $(PYTHON) scripts/install.py
 NAME_AND_TAG = --image='$(IMAGE)' --tag='$(TAG)'
 IN_ENGINE = DOCKER='$(DOCKER)' $(PYTHON)
-TEST_PACKAGES = $(INSTALL) tests/requirements.txt tests/requirements-lint.txt
+TEST_PACKAGES = $(INSTALL) tests/requirements.txt
 
 .PHONY: help list run model smoke check docker docker-run \
 	docker-smoke docker-push test test-quick lint screenshots clean python
