@@ -18,10 +18,14 @@ FETCH_S, INSTALL_S = 300, 600
 
 
 def playwrights_own():
+    """Return where Playwright keeps a browser of its own, or None if it does not run here."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        return Path(playwright.chromium.executable_path)
+    try:
+        with sync_playwright() as playwright:
+            return Path(playwright.chromium.executable_path)
+    except Exception:  # its driver is a program of its own, which may lack what it needs
+        return None
 
 
 def find_browser():
@@ -34,7 +38,7 @@ def find_browser():
         if file.exists():
             return str(file)
     file = playwrights_own()
-    return str(file) if file.exists() else None
+    return str(file) if file and file.exists() else None
 
 
 def run(command, seconds, **environment):
