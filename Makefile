@@ -14,6 +14,8 @@ INSTALL = $(PYTHON) scripts/install.py
 NAME_AND_TAG = --image='$(IMAGE)' --tag='$(TAG)'
 IN_ENGINE = DOCKER='$(DOCKER)' $(PYTHON)
 TEST_PACKAGES = $(INSTALL) tests/requirements.txt
+# two files of tests at a time
+WORKERS = -n 2 --dist loadfile
 
 .PHONY: help list run model smoke check docker docker-run \
 	docker-smoke docker-push test test-quick lint screenshots clean python
@@ -76,12 +78,12 @@ docker-push: python
 test: python
 	@$(TEST_PACKAGES)
 	@$(VENV_PYTHON) scripts/get_browser.py
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(VENV_PYTHON) -m pytest $(WORKERS) $(ARGS)
 
 test-quick: python
 	@$(TEST_PACKAGES)
 	@$(VENV_PYTHON) scripts/get_browser.py
-	@$(VENV_PYTHON) -m pytest -m 'not slow' $(ARGS)
+	@$(VENV_PYTHON) -m pytest $(WORKERS) -m 'not slow' $(ARGS)
 
 lint: python
 	@$(INSTALL) tests/requirements-lint.txt

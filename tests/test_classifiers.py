@@ -12,7 +12,7 @@ import pictures
 import pytest
 import requests
 import torch
-from conftest import CLASSIFIERS, start_main, wait_until_open
+from conftest import start_main, wait_until_open
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from list_apps import find_app
@@ -265,7 +265,7 @@ class RunsACommand:
         return os.system, (self.command,)
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", EACH)
 def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path, name):
     ended = run_with_weights(tmp_path, name, None)
     lines = ended.stderr.strip().splitlines()
@@ -290,7 +290,7 @@ def bad_weights(classifier):
 @pytest.mark.parametrize(
     "kind", ["an HTML page", "nothing", "cut short", "another model", "a list"]
 )
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", EACH)
 def test_damaged_weights_do_not_start(tmp_path, classifier, name, kind):
     ended = run_with_weights(tmp_path, name, bad_weights(classifier)[kind])
     lines = ended.stderr.strip().splitlines()
@@ -300,7 +300,7 @@ def test_damaged_weights_do_not_start(tmp_path, classifier, name, kind):
     assert "download_model.py" in lines[1]
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", EACH)
 def test_weights_that_would_run_a_command_are_refused(tmp_path, name):
     trap = tmp_path / "trap"
     ended = run_with_weights(tmp_path, name, {"weight": RunsACommand(f"touch {trap}")})
@@ -349,6 +349,7 @@ class NotAVgg(nn.Module):
     """A whole model of a class that the flowers app does not know."""
 
 
+@pytest.mark.slow
 def test_flowers_refuses_a_whole_model_of_another_class(tmp_path):
     ended = run_with_weights(tmp_path, "flower", NotAVgg())
     assert ended.returncode == 1

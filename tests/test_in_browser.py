@@ -13,7 +13,12 @@ from gradio.media import get_image
 from list_apps import find_app
 from playwright.sync_api import expect
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("flower", "vgg11")]
+
+def slow(*names):
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+SLOW = slow("flower", "vgg11")
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def sentence(page, text):
     return page.get_by_test_id("toast-body").filter(has_text=text)
 
 
-@pytest.mark.parametrize("name", ["hello", "themed", "progress"])
+@pytest.mark.parametrize("name", ["hello", *slow("themed", "progress")])
 def test_type_a_name_and_read_the_greeting(open_app, name):
     page = open_app(find_app(name))
     page.get_by_label("name").fill("Ada")
@@ -53,7 +58,7 @@ def test_type_a_name_and_read_the_greeting(open_app, name):
     expect(page.get_by_label("output")).to_have_value("Hello Ada!")
 
 
-@pytest.mark.parametrize("name", [name for name in STEPS if name != "sepia"])
+@pytest.mark.parametrize("name", ["hello", *slow(*STEPS[2:])])
 def test_an_empty_form_shows_what_to_do(open_app, name):
     page = open_app(find_app(name))
     submit(page)
@@ -104,6 +109,7 @@ def test_the_progress_bar_moves(open_app):
     assert all(percent == steps * 5 for steps, percent in seen)
 
 
+@pytest.mark.slow
 def test_title_description_reference_and_theme(open_app):
     page = open_app(find_app("themed"))
     expect(page.get_by_role("heading", name="A friendly greeter")).to_be_visible()
@@ -143,7 +149,7 @@ def test_upload_a_picture_and_see_it_in_sepia(open_app, tmp_path):
     assert red > green > blue
 
 
-@pytest.mark.parametrize("name", ["sepia", "resnet", *SLOW])
+@pytest.mark.parametrize("name", ["resnet", *slow("sepia"), *SLOW])
 def test_no_picture_or_a_file_that_is_none_shows_what_to_do(open_app, classifier, tmp_path, name):
     page = open_app(find_app(name) if name == "sepia" else classifier(name))
     submit(page)
@@ -180,6 +186,7 @@ def test_a_click_on_an_example_picture_and_submit_gives_labels(open_app, classif
     expect(page.get_by_test_id("label-output-value")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_there_is_no_flag_button_and_the_api_is_described(open_app, classifier):
     page = open_app(classifier("resnet"))
     expect(page.get_by_role("button", name="Flag")).to_have_count(0)

@@ -106,6 +106,7 @@ def test_torch_comes_from_pytorch_s_own_index_where_that_answers(install, tmp_pa
 
 
 @linux
+@pytest.mark.slow
 def test_torch_comes_without_that_index_too_and_is_asked_for_once(install, tmp_path):
     dead = f"http://127.0.0.1:{free_port()}"
     ended = install("torch==2.0", "leaf==1.0", torch_index=dead)
@@ -121,6 +122,7 @@ def test_a_step_app_installs_no_torch_and_does_not_ask_for_it(install, index, tm
     assert version(tmp_path, "torch") == ""
 
 
+@pytest.mark.slow
 def test_a_second_start_asks_nobody_until_something_changes(install, index, tmp_path):
     assert install("leaf==1.0").returncode == 0
     index.asked.clear()
@@ -134,12 +136,14 @@ def test_a_second_start_asks_nobody_until_something_changes(install, index, tmp_
     assert version(tmp_path, "leaf") == "1.0"
 
 
+@pytest.mark.slow
 def test_only_the_packages_asked_for(install, tmp_path):
     assert install("leaf==1.0", "torch==2.0", options=["--only", "leaf"]).returncode == 0
     assert version(tmp_path, "leaf") == "1.0"
     assert version(tmp_path, "torch") == ""
 
 
+@pytest.mark.slow
 def test_a_package_that_cannot_be_had_gives_a_sentence_and_is_tried_again(install, tmp_path):
     ended = install("leaf==9.9")
     assert ended.returncode != 0
@@ -149,6 +153,7 @@ def test_a_package_that_cannot_be_had_gives_a_sentence_and_is_tried_again(instal
     assert install("leaf==9.9").returncode != 0
 
 
+@pytest.mark.slow
 def test_an_environment_that_was_left_half_made_is_mended(install, tmp_path):
     assert install("leaf==1.0").returncode == 0
     shutil.rmtree(next(tmp_path.glob(".venv/lib/python*/site-packages/pip")))

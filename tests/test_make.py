@@ -158,6 +158,7 @@ def test_make_run_prints_the_address_and_serves_this_computer_alone(make_run):
     assert socket.socket().connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.slow
 def test_make_run_for_the_room_says_so(make_run):
     port = free_port()
     process = make_run("APP=hello", f"PORT={port}", "HOST=0.0.0.0")
@@ -168,6 +169,7 @@ def test_make_run_for_the_room_says_so(make_run):
     press_ctrl_c(process)
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_an_app_is_starting_leaves_no_traceback(make_run):
     process = make_run("APP=hello", f"PORT={free_port()}")
     printed = read_until(process, "Starting")
@@ -227,6 +229,7 @@ def test_smoke_of_a_classifier_without_weights_says_that_labels_mean_nothing(mak
     assert "/predict answers: 5 labels" in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "failure"),
     [

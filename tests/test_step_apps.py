@@ -239,13 +239,12 @@ def started_as_in_the_text(tmp_path):
 
 ANYWHERE = "/"
 FOLDER = ROOT / "example_apps"
-COMMANDS = [pytest.param("gradio example_apps/hello_app.py", ROOT, id="gradio")]
-COMMANDS += [pytest.param("python example_apps/hello_app.py", ROOT, id="python")]
+COMMANDS = [pytest.param("python example_apps/hello_app.py", ROOT, id="python")]
 COMMANDS += [
     pytest.param(command, folder, id=command, marks=pytest.mark.slow)
     for command, folder in [
         *[(f"python example_apps/{find_app(name).file.name}", ROOT) for name in STEPS[1:]],
-        *[(f"gradio example_apps/{find_app(name).file.name}", ROOT) for name in STEPS[1:]],
+        *[(f"gradio example_apps/{find_app(name).file.name}", ROOT) for name in STEPS],
         ("python hello_app.py", FOLDER),
         ("gradio hello_app.py", FOLDER),
         (f"python {FOLDER}/hello_app.py", ANYWHERE),
