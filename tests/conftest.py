@@ -28,6 +28,9 @@ SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
 
 def pytest_configure():
+    # what this run's own `make` was told is not meant for those in the tests
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "APP", "PORT"):
+        os.environ.pop(name, None)
     # Gradio and its client ask 127.0.0.1; a proxy of the network must not answer that
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -112,11 +115,10 @@ def make():
     """Return a function that runs `make` in the repository and returns the finished process."""
 
     def run_make(*arguments, **environment):
-        environment = {**os.environ, **environment}
         return subprocess.run(
             ["make", *arguments],
             cwd=ROOT,
-            env={k: v for k, v in environment.items() if not k.startswith("MAKE")},
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -106,11 +106,9 @@ def make_run():
     processes = []
 
     def start(*arguments):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
         process = subprocess.Popen(
             ["make", "run", *arguments],
             cwd=ROOT,
-            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
