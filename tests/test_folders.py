@@ -12,8 +12,8 @@ from gradio_client import Client, handle_file
 from list_apps import find_app, find_apps
 from make_checkpoint import make_checkpoint
 from smoke_test import free_port
+from sync_folders import IDENTICAL
 
-IDENTICAL = ["requirements.txt", "start-script.sh", "Dockerfile", ".dockerignore"]
 EVERY_FOLDER = [*IDENTICAL, "main.py", "download_model.py", "README.md", "data/README.md"]
 FOLDERS = [find_app(name).folder for name in CLASSIFIERS]
 # below the line that starts it, a main.py may differ from the others; below the second it may not
