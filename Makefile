@@ -3,6 +3,9 @@
 APP  ?= hello
 HOST ?= 127.0.0.1
 PORT ?= 8080
+# set here, so that an environment's NAME (Windows' Linux has one) is not taken for an app's
+NAME =
+FROM = hello
 
 # the first Python that is new enough; PYTHON=... chooses another
 ifeq ($(origin PYTHON),undefined)
@@ -17,14 +20,18 @@ TEST_PACKAGES = $(INSTALL) tests/requirements.txt
 # two files of tests at a time
 WORKERS = -n 2 --dist loadfile
 
-.PHONY: help list run model smoke check docker docker-run \
-	docker-smoke docker-push test test-quick lint screenshots clean python
+.PHONY: help list run gallery new sync model smoke check docker docker-run \
+	docker-smoke docker-push test test-quick lint workshop screenshots \
+	clean python
 
 help:
 	@echo 'make list                    the apps: name, file, what each teaches'
 	@echo 'make run APP=sepia           start an app, then open http://localhost:8080'
 	@echo '     PORT=9000               on another port'
 	@echo '     HOST=0.0.0.0            open to everybody in your network'
+	@echo 'make gallery                 one page with all apps, at http://localhost:8080'
+	@echo 'make new NAME=leaf_disease FROM=resnet'
+	@echo '                             make a folder for your own app; FROM=hello for a bare start'
 	@echo 'make model APP=resnet        fetch the weights of an app, nothing else'
 	@echo 'make smoke APP=sepia         start an app, call it as a client would, check the answer'
 	@echo '     APP=all                 the same for every app'
@@ -39,6 +46,8 @@ help:
 	@echo 'make test                    test everything (the first time, it installs what it needs)'
 	@echo 'make test-quick              the quick part'
 	@echo 'make lint                    check the style of the code'
+	@echo 'make sync FROM=resnet        make a shared change in all three classifiers'
+	@echo 'make workshop                take the listings in docs/workshop anew from the files'
 	@echo 'make screenshots             take the pictures in docs/images anew'
 	@echo 'make clean                   remove .venv and caches; weights stay'
 
@@ -49,6 +58,16 @@ run: python
 	@$(INSTALL) --app '$(APP)'
 	@$(VENV_PYTHON) scripts/fetch_model.py '$(APP)' --if-missing
 	@$(VENV_PYTHON) scripts/run_app.py '$(APP)' --host '$(HOST)' --port '$(PORT)'
+
+gallery: python
+	@$(INSTALL) example_apps/requirements.txt
+	@$(VENV_PYTHON) scripts/serve_gallery.py --host '$(HOST)' --port '$(PORT)'
+
+new: python
+	@$(PYTHON) scripts/new_app.py --from='$(FROM)' -- '$(NAME)'
+
+sync: python
+	@$(PYTHON) scripts/sync_folders.py --from='$(FROM)'
 
 model: python
 	@$(INSTALL) --app '$(APP)' --only pooch,requests,tqdm
@@ -69,7 +88,7 @@ docker-run: python
 	@$(IN_ENGINE) scripts/run_image.py '$(APP)' $(NAME_AND_TAG) --host '$(HOST)' --port '$(PORT)'
 
 docker-smoke: python
-	@$(INSTALL) --app '$(APP)' --only gradio,pillow,numpy
+	@$(INSTALL) example_apps/requirements.txt
 	@DOCKER='$(DOCKER)' $(VENV_PYTHON) scripts/smoke_test_image.py '$(APP)' $(NAME_AND_TAG)
 
 docker-push: python
@@ -92,6 +111,9 @@ lint: python
 	@.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.venv/bin/zizmor --offline --quiet .github
+
+workshop: python
+	@$(PYTHON) scripts/update_workshop.py $(ARGS)
 
 screenshots: python
 	@$(TEST_PACKAGES)

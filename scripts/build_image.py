@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import images
-from list_apps import find_app
 
 SCRIPTS = Path(__file__).parent
 
@@ -42,26 +41,22 @@ def build(engine, app, name):
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Build the container image of an app.")
     options = images.parse_arguments(parser, argv)
-    app = find_app(options.app)
-    if not (app.folder / "Dockerfile").exists():
-        sys.exit(
-            f"There is no Dockerfile in {app.folder.name}. Copy one from another app's folder."
-        )
-    engine = images.find_engine()
-    fetch_missing_weights(app)
-    name = images.image_name(app, options.image, options.tag)
-    build(engine, app, name)
+    with images.app_to_package(options.app) as app:
+        if not (app.folder / "Dockerfile").exists():
+            sys.exit(f"{app.folder.name} has no Dockerfile. Copy one from another app's folder.")
+        engine = images.find_engine()
+        fetch_missing_weights(app)
+        name = images.image_name(app, options.image, options.tag)
+        build(engine, app, name)
     size = int(images.ask(engine, "image", "inspect", "--format", "{{.Size}}", name))
-    own = options.image or f"<user>/{name.partition(':')[0]}"
+    tag = f" TAG={options.tag}" if options.tag else ""
+    image = f" IMAGE={options.image}" if options.image else ""
+    own = image or f" IMAGE=<user>/{name.partition(':')[0]}"
     print(f"\nBuilt {name} ({size / 1e6:,.0f} MB)")
-    extra = f" IMAGE={options.image}" * bool(options.image) + f" TAG={options.tag}" * bool(
-        options.tag
-    )
-    print(f"Try it:       make docker-run APP={app.name}{extra}")
+    print(f"Try it:       make docker-run APP={app.name}{image}{tag}")
     print(f"  or:         {engine[0]} run --rm -p 8080:8080 {name}")
-    print(f"Check it:     make docker-smoke APP={app.name}{extra}")
-    tag = f" TAG={options.tag}" * bool(options.tag)
-    print(f"Publish it:   make docker-push APP={app.name} IMAGE={own}{tag}")
+    print(f"Check it:     make docker-smoke APP={app.name}{image}{tag}")
+    print(f"Publish it:   make docker-push APP={app.name}{own}{tag}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from pathspec import PathSpec
 
 SCRIPT = "start-script.sh"
 PORTS = range(3000, 10_000)
-MODEL_FILES = {".pth", ".pt", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras", ".joblib", ".pkl", ".skops"}
+MODEL_FILES = {".pth", ".pt", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras"}
+MODEL_FILES |= {".joblib", ".pkl", ".skops"}
 TEXT_BYTES = 1_000_000  # a larger file holds data, not code
 SECRET_NAME = r"(?i:passwd|password|secret|token|api_?key)"
 SECRETS = {

@@ -3,6 +3,7 @@
 Needs nothing but Python.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -10,6 +11,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+
+from list_apps import find_app
 
 INSTALL = "Install Docker Desktop (https://docs.docker.com/get-started/get-docker/) or Podman"
 # what Docker's builder would add by itself makes a list of images, which Serve refuses; and
@@ -47,6 +52,18 @@ def ask(engine, *arguments):
     """Return what a command of the engine prints, or None if it fails."""
     ended = engine_run(engine, *arguments, capture_output=True, text=True)
     return None if ended.returncode else ended.stdout.strip()
+
+
+@contextlib.contextmanager
+def app_to_package(name):
+    """Give the app called `name`, and the gallery of all apps as one that is put together."""
+    if name != "gallery":
+        yield find_app(name)
+        return
+    from assemble_gallery import assemble
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield assemble(Path(folder))
 
 
 def build_arguments(app):
@@ -93,11 +110,13 @@ def image_name(app, image="", tag=""):
     return f"{image or app.name.lower()}:{tag or tree_tag(app)}"
 
 
-def require_image(engine, app, name):
+def require_image(engine, app, name, tag=""):
+    """End the program if there is no image `name`; `tag` is the one that was asked for."""
     if ask(engine, "image", "inspect", name) is None:
+        own = f" TAG={tag}" if tag else ""
         sys.exit(
             f"There is no image {name} yet, or the files have changed since it was built.\n"
-            f"Build it: make docker APP={app.name}"
+            f"Build it: make docker APP={app.name}{own}"
         )
 
 

@@ -4,24 +4,24 @@ import argparse
 import sys
 
 import images
-from list_apps import find_app
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Publish the container image of an app.")
     options = images.parse_arguments(parser, argv)
-    app = find_app(options.app)
     if "/" not in options.image:
         sys.exit(
             "Under which name? Say IMAGE=user/name for Docker Hub (your user name there), or\n"
             "IMAGE=ghcr.io/owner/name for GitHub."
         )
-    engine = images.find_engine()
-    published = images.image_name(app, options.image, options.tag)
+    with images.app_to_package(options.app) as app:
+        engine = images.find_engine()
+        published = images.image_name(app, options.image, options.tag)
+        by_default = images.image_name(app, "", options.tag)
     built = published
     if images.ask(engine, "image", "inspect", built) is None:
-        built = images.image_name(app, "", options.tag)
-        images.require_image(engine, app, built)
+        built = by_default
+        images.require_image(engine, app, built, options.tag)
     first = options.image.partition("/")[0]
     registry = first if "." in first or ":" in first else "docker.io"
     address = published if registry == first else f"docker.io/{published}"

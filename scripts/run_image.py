@@ -4,7 +4,6 @@ import argparse
 import sys
 
 import images
-from list_apps import find_app
 from run_app import parse_port, require_free_port
 
 
@@ -13,10 +12,10 @@ def main(argv=None):
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
     parser.add_argument("--port", default=8080, type=parse_port)
     options = images.parse_arguments(parser, argv)
-    app = find_app(options.app)
-    engine = images.find_engine()
-    name = images.image_name(app, options.image, options.tag)
-    images.require_image(engine, app, name)
+    with images.app_to_package(options.app) as app:
+        engine = images.find_engine()
+        name = images.image_name(app, options.image, options.tag)
+    images.require_image(engine, app, name, options.tag)
     require_free_port(options.host, options.port)
     print(f"Open http://localhost:{options.port} as soon as it says that it runs.", flush=True)
     print("Ctrl-C stops it.", flush=True)

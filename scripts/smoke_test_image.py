@@ -18,7 +18,6 @@ import uuid
 from pathlib import Path
 
 import images
-from list_apps import find_app
 from smoke_test import Failed, check_over_http, free_port, report
 
 HEALTHY_S, STOP_S = 120, 5
@@ -184,10 +183,10 @@ def smoke_by_itself(engine, image, app):
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Try the image of an app as Serve runs it.")
     options = images.parse_arguments(parser, argv)
-    app = find_app(options.app)
-    engine = images.find_engine()
-    image = images.image_name(app, options.image, options.tag)
-    images.require_image(engine, app, image)
+    with images.app_to_package(options.app) as app:
+        engine = images.find_engine()
+        image = images.image_name(app, options.image, options.tag)
+    images.require_image(engine, app, image, options.tag)
     print(f"      {app.name}: {image}", flush=True)
     passed = report(app, "packages", check_packages, engine, image)
     for smoke in (smoke_as_on_serve, smoke_by_itself):
