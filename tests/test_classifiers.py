@@ -177,6 +177,7 @@ def test_no_mistake_of_a_user_left_a_traceback(served):
     assert "warn" not in served.printed().lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
 def test_port_from_the_environment_no_usage_report_and_a_clean_end(app, tmp_path):
     port = free_port()
@@ -199,6 +200,7 @@ def test_port_from_the_environment_no_usage_report_and_a_clean_end(app, tmp_path
     assert not Path(file).exists(), "an upload outlived the app"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
 def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
     """The app as it is, but for the clock: every second what is older than two."""
@@ -265,6 +267,7 @@ class RunsACommand:
         return os.system, (self.command,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path, name):
     ended = run_with_weights(tmp_path, name, None)
@@ -287,6 +290,7 @@ def bad_weights(classifier):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["an HTML page", "nothing", "cut short", "another model", "a list"]
 )
@@ -300,6 +304,7 @@ def test_damaged_weights_do_not_start(tmp_path, classifier, name, kind):
     assert "download_model.py" in lines[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_weights_that_would_run_a_command_are_refused(tmp_path, name):
     trap = tmp_path / "trap"
@@ -308,6 +313,7 @@ def test_weights_that_would_run_a_command_are_refused(tmp_path, name):
     assert not trap.exists()
 
 
+@pytest.mark.slow
 def test_older_resnet_files_load_as_well(tmp_path):
     """torchvision's first file of these weights has the format before zip and fewer entries."""
     copy = tmp_path / "app"

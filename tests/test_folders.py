@@ -2,16 +2,10 @@
 
 import ast
 import re
-import shutil
-import subprocess
-import sys
 
 import pytest
-from conftest import CLASSIFIERS, ROOT, start_main, wait_until_open
-from gradio_client import Client, handle_file
+from conftest import CLASSIFIERS, ROOT
 from list_apps import find_app, find_apps
-from make_checkpoint import make_checkpoint
-from smoke_test import free_port
 from sync_folders import IDENTICAL
 
 EVERY_FOLDER = [*IDENTICAL, "main.py", "download_model.py", "README.md", "data/README.md"]
@@ -75,31 +69,3 @@ def test_every_app_says_in_one_line_what_it_teaches():
     for app in find_apps():
         assert app.summary[0] != "(", app.file
         assert len(app.summary) <= 100
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_a_copied_folder_runs_alone_in_an_environment_of_its_own(tmp_path):
-    copy = tmp_path / "my app"
-    shutil.copytree(
-        find_app("resnet").folder, copy, ignore=shutil.ignore_patterns("*.pth", "__pycache__")
-    )
-    make_checkpoint(copy / "data" / "image_classification_resnet18.pth")
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]
-    subprocess.run(pip, cwd=copy, check=True, timeout=1000)
-    port = free_port()
-    process = start_main(copy / "main.py", port, python=python, HOME=str(tmp_path))
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        assert wait_until_open(process, url).ok
-        client = Client(url, verbose=False, download_files=tmp_path)
-        answer = client.predict(handle_file(str(copy / "data" / "cat.jpg")), api_name="/predict")
-        assert len(answer["confidences"]) == 5
-        client.close()
-    finally:
-        process.terminate()
-        printed = process.communicate(timeout=20)[0]
-        shutil.rmtree(tmp_path / "venv")  # several GB
-    assert "warn" not in printed.lower(), printed

@@ -65,6 +65,7 @@ def test_an_empty_form_shows_what_to_do(open_app, name):
     expect(sentence(page, "Please type a name first.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_several_inputs_give_several_outputs(open_app):
     page = open_app(find_app("multi-input"))
     page.get_by_label("name").fill("Ada")
@@ -75,6 +76,7 @@ def test_several_inputs_give_several_outputs(open_app):
     expect(output(page, 1)).to_have_value("10")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "becomes"), [("500", 100), ("", 0)])
 def test_an_impossible_temperature_becomes_a_possible_one(open_app, typed, becomes):
     page = open_app(find_app("multi-input"))
@@ -94,6 +96,7 @@ def test_a_click_on_an_example_fills_the_form(open_app):
     expect(output(page, 1)).to_have_value("12.78")
 
 
+@pytest.mark.slow
 def test_the_progress_bar_moves(open_app):
     page = open_app(find_app("progress"))
     page.get_by_label("name").fill("Ada")
@@ -149,6 +152,7 @@ def test_upload_a_picture_and_see_it_in_sepia(open_app, tmp_path):
     assert red > green > blue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet", *slow("sepia"), *SLOW])
 def test_no_picture_or_a_file_that_is_none_shows_what_to_do(open_app, classifier, tmp_path, name):
     page = open_app(find_app(name) if name == "sepia" else classifier(name))
@@ -174,6 +178,7 @@ def test_upload_a_photo_and_read_five_labels(open_app, classifier, name):
     assert all(re.search(r"\d+%", text) for text in rows.all_inner_texts())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet", *SLOW])
 def test_a_click_on_an_example_picture_and_submit_gives_labels(open_app, classifier, name):
     app = classifier(name)

@@ -96,6 +96,7 @@ def version(tmp_path, name):
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is small anyway")
 
 
+@pytest.mark.slow
 @linux
 def test_torch_comes_from_pytorch_s_own_index_where_that_answers(install, tmp_path):
     ended = install("torch==2.0", "torchvision==2.0", "leaf==1.0")
@@ -116,6 +117,7 @@ def test_torch_comes_without_that_index_too_and_is_asked_for_once(install, tmp_p
     assert "Retrying" not in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_step_app_installs_no_torch_and_does_not_ask_for_it(install, index, tmp_path):
     assert install("leaf==1.0").returncode == 0
     assert not [path for path in index.asked if "torch" in path]

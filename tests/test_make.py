@@ -208,6 +208,7 @@ def test_step_apps_need_no_model(make):
     assert "sepia needs no model" in ended.stdout
 
 
+@pytest.mark.slow
 def test_smoke_of_a_step_app_is_green(make):
     ended = make("smoke", "APP=multi-input")
     assert ended.returncode == 0, ended.stdout

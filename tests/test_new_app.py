@@ -330,6 +330,7 @@ def test_the_new_app_is_known_at_once(gallery):
     assert "needs no model" in run(gallery, "fetch_model.py", "leaf_hello").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["hello", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_the_new_app_passes_its_smoke_test(gallery, source):
     new(gallery, "leaf_disease", source)
@@ -355,6 +356,7 @@ def running(folder, python=sys.executable):
     assert "warn" not in printed.lower(), printed
 
 
+@pytest.mark.slow
 def test_a_bare_app_takes_its_port_from_outside_and_stops_when_it_is_told_to(gallery, page):
     with running(new(gallery, "leaf_disease", "hello")) as url:
         page.goto(url)

@@ -79,6 +79,7 @@ def test_impossible_inputs_give_a_sentence(client, inputs, sentence):
     assert str(error.value) == sentence
 
 
+@pytest.mark.slow
 def test_progress_is_reported_in_steps(serve):
     client = Client(serve(find_app("progress")).url, verbose=False)
     job = client.submit("Ada", api_name="/greet")

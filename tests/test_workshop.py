@@ -274,6 +274,7 @@ def check_app(url, question, folder):
     assert question.get("config", "") in config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", marked("app: "))
 def test_an_app_in_the_text_answers(block, launch, tmp_path):
     file = tmp_path / "app.py"
@@ -293,6 +294,7 @@ def apply_change(text, diff):
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", marked("change: "))
 def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, tmp_path):
     _, name, question = block.marker.split(" ", 2)
@@ -303,6 +305,7 @@ def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, t
     check_app(launch(file), json.loads(question), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", marked("run: folder=", language="pycon"))
 def test_a_python_prompt_answers_as_in_the_text(block, classifier, tmp_path):
     name = block.option("folder")
@@ -327,11 +330,13 @@ def run_while_served(block, url, command):
     assert_prints(ended.stdout.replace(url.rstrip("/"), ADDRESS), block.output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", marked("run: app=", language="python"))
 def test_python_calls_give_what_the_text_shows(block, serve):
     run_while_served(block, serve(find_app(block.option("app"))).url, [sys.executable, "-"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", marked("run: app=", language="bash"))
 def test_calls_from_a_terminal_give_what_the_text_shows(block, serve):
     run_while_served(block, serve(find_app(block.option("app"))).url, ["bash", "-e"])
@@ -377,6 +382,7 @@ def interface(**settings):
     return gr.Interface(str, "text", "text", analytics_enabled=False, **settings)
 
 
+@pytest.mark.slow
 def test_messages_of_gradio_are_those_of_the_table():
     message = message_of(lambda: interface(allow_flagging="never"))
     assert_in_table(message, "TypeError: ... got an unexpected keyword argument 'allow_flagging'")
@@ -395,6 +401,7 @@ def test_messages_of_gradio_are_those_of_the_table():
     assert_in_table(message, "OSError: Cannot find empty port in range: 8080-8080.")
 
 
+@pytest.mark.slow
 def test_messages_of_a_full_queue_and_a_large_file_are_those_of_the_table():
     demo = gr.Interface(time.sleep, "number", None, api_name="wait", analytics_enabled=False)
     demo.queue(max_size=1).launch(prevent_thread_lock=True, quiet=True, max_file_size="1kb")
@@ -412,6 +419,7 @@ def test_messages_of_a_full_queue_and_a_large_file_are_those_of_the_table():
         demo.close(verbose=False)
 
 
+@pytest.mark.slow
 def test_messages_of_a_model_are_those_of_the_table(tmp_path, monkeypatch):
     import torch
     from torch import nn

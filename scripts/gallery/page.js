@@ -1,0 +1,12 @@
+// Make an app's frame as high as the app, so that the page has no second scroll bar.
+function fit(frame) {
+  const app = frame.contentDocument;
+  const grow = () => (frame.style.height = `${app.documentElement.scrollHeight}px`);
+  new ResizeObserver(grow).observe(app.body);
+}
+
+// A tile that opens takes the whole width: show it where the reader looks.
+document.addEventListener("click", (event) => {
+  const tile = event.target.closest(".tile .label-wrap")?.closest(".tile");
+  setTimeout(() => tile?.scrollIntoView({ block: "start", behavior: "smooth" }), 50);
+});

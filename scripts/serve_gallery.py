@@ -1,0 +1,146 @@
+"""Serve the gallery: one page that shows all apps, each of them also on a path of its own.
+
+The apps are those that `make list` prints. Each file runs as it stands until it launches; what it
+would launch is then mounted below the page, with the settings that the file gives to launch(). An
+app that does not start, such as a classifier without weights, is left out, and the page says so.
+"""
+
+import argparse
+import inspect
+import logging
+import os
+import runpy
+import signal
+import sys
+import tempfile
+from urllib.parse import quote, urlsplit
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from gallery_page import PICTURES, make_page
+from gradio.routes import INTERNAL_ROUTES
+from list_apps import find_apps
+from run_app import address_in_network, parse_port, require_free_port
+
+# where a proxy serves the gallery, such as /workshop; most serve it at the top
+PREFIX = urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/")
+# what launch() and mount_gradio_app() both take, but for what the gallery decides
+SETTINGS = {*inspect.signature(gr.Blocks.launch).parameters}
+SETTINGS &= {*inspect.signature(gr.mount_gradio_app).parameters}
+SETTINGS -= {"server_name", "server_port", "root_path", "favicon_path", "ssr_mode"}
+
+
+def run_until_launch(file):
+    """Run `file` as `python FILE` does; return what it launches, and with which settings."""
+    launch, launched = gr.Blocks.launch, []
+
+    def note(demo, *args, **kwargs):
+        call = inspect.signature(launch).bind(demo, *args, **kwargs)
+        call.apply_defaults()
+        launched.append((demo, {name: call.arguments[name] for name in SETTINGS}))
+        return None, "", ""
+
+    gr.Blocks.launch = note
+    sys.path.insert(0, str(file.parent))
+    try:
+        runpy.run_path(str(file), run_name="__main__")
+    finally:
+        gr.Blocks.launch = launch
+        for name, module in list(sys.modules.items()):  # the next app may have one so called
+            if str(getattr(module, "__file__", "")).startswith(f"{file.parent}{os.sep}"):
+                del sys.modules[name]
+    if not launched:
+        raise RuntimeError("it launches nothing")
+    return launched[0]
+
+
+def why_left_out(app, error):
+    """Say in a line of Markdown why an app is not on the page, and what helps."""
+    if isinstance(error, SystemExit) and (app.folder / "download_model.py").exists():
+        problem, target, effect = "its weights are missing or damaged", "model", "fetches them"
+    elif isinstance(error, ModuleNotFoundError):
+        problem, target, effect = f"{error.name} is not installed", "run", "installs it"
+    else:
+        problem, target, effect = "it does not start", "run", "says why"
+    return f"**{app.name}** is not here: {problem}. `make {target} APP={app.name}` {effect}."
+
+
+def mount(server, path, demo, settings):
+    """Serve a Gradio app on `path`, which must begin with a slash."""
+    # the root path is for proxies: Gradio would else give them addresses without the path
+    place = {"path": path, "root_path": PREFIX + path.rstrip("/"), "ssr_mode": False}
+    gr.mount_gradio_app(server, demo, **place, **settings)
+    demo.has_launched = True  # else Gradio would read any file for users, not only their uploads
+
+
+def add_slash(request: Request):
+    """Lead who asks for /name to /name/."""
+    return RedirectResponse(quote(request.url.path.rpartition("/")[2], safe="%") + "/")
+
+
+def mount_apps(server):
+    """Serve every app that starts; return these as [(app, name)], and lines about the others."""
+    uploads = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
+    shown, left_out, taken = [], [], {"pictures", *INTERNAL_ROUTES}
+    for app in find_apps():
+        name = next((name for name in app.names if name not in taken), f"{app.name}-2")
+        # with one folder for all, an app would delete what another one still shows
+        os.environ["GRADIO_TEMP_DIR"] = os.path.join(uploads, name)
+        try:
+            mount(server, f"/{name}", *run_until_launch(app.file))
+        except (Exception, SystemExit) as error:  # the other apps go on
+            print(f"{app.name} is left out: {error}", flush=True)
+            left_out.append(why_left_out(app, error))
+            continue
+        server.add_api_route(f"/{name}", add_slash)
+        shown.append((app, name))
+        taken.add(name)
+    os.environ["GRADIO_TEMP_DIR"] = uploads
+    return shown, left_out
+
+
+class Server(uvicorn.Server):
+    """A web server that stops at once: open pages and functions that run are not waited for."""
+
+    async def shutdown(self, sockets=None):
+        logging.disable()  # what is cut off is no error
+        await super().shutdown(sockets)
+        print("Stopped.", flush=True)
+        os._exit(0)
+
+
+def launch(server_name, server_port):
+    """Serve the gallery until Ctrl-C or `docker stop`."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    for stop in (signal.SIGINT, signal.SIGTERM):  # also when started in the background
+        signal.signal(stop, signal.default_int_handler)
+    try:
+        require_free_port(server_name, server_port)
+        print("Starting all apps ...", flush=True)
+        server = FastAPI(openapi_url=None)
+        page, settings = make_page(*mount_apps(server))
+        server.mount("/pictures", StaticFiles(directory=PICTURES, check_dir=False))
+        mount(server, "/", page, settings)  # last, as it takes every path that is left
+        print(f"The gallery runs. Open http://localhost:{server_port} in your browser.")
+        print("Ctrl-C stops it.", flush=True)
+        options = {"root_path": PREFIX, "log_level": "warning", "timeout_graceful_shutdown": 1}
+        Server(uvicorn.Config(server, server_name, server_port, **options)).run()
+    except KeyboardInterrupt:
+        print("Stopped.")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Serve the gallery: one page with all apps.")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
+    parser.add_argument("--port", default=os.environ.get("PORT", "8080"), type=parse_port)
+    arguments = parser.parse_args(argv)
+    if arguments.host not in ("127.0.0.1", "localhost"):
+        print(f"In your network, it will be http://{address_in_network()}:{arguments.port}")
+    launch(arguments.host, arguments.port)
+
+
+if __name__ == "__main__":
+    main()
