@@ -1,10 +1,13 @@
 """What the tests share: real servers of the apps, real checkpoints, a real browser."""
 
 import contextlib
+import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -127,6 +130,20 @@ def make():
         )
 
     return run_make
+
+
+@pytest.fixture
+def the_text_s_ports():
+    """For tests of commands as the workshop gives them: ports 8080 and 9000, for one at a time."""
+    with (Path(tempfile.gettempdir()) / "gallery-tests-ports.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests of several files run side by side
+        for port in (8080, 9000):
+            with socket.socket() as probe:
+                if not probe.connect_ex(("127.0.0.1", port)):
+                    pytest.skip(
+                        f"PORT {port} IS TAKEN on this machine; the text's commands need it"
+                    )
+        yield
 
 
 @pytest.fixture(scope="session")

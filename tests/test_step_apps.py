@@ -209,10 +209,8 @@ def end_group(process):
 
 
 @pytest.fixture
-def started_as_in_the_text(tmp_path):
+def started_as_in_the_text(tmp_path, the_text_s_ports):
     """Start a command as the workshop's text says it; it listens on port 8080 of all addresses."""
-    if port_8080_is_taken():
-        pytest.skip("PORT 8080 IS TAKEN on this machine, and the text's commands need it")
     processes = []
 
     def start(command, folder):

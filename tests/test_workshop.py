@@ -545,9 +545,7 @@ def is_open(port):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_shell_blocks_work_as_typed_from_the_top(tmp_path):
-    if is_open(8080) or is_open(9000):
-        pytest.skip("PORT 8080 OR 9000 IS TAKEN on this machine, and the text's commands need it")
+def test_the_shell_blocks_work_as_typed_from_the_top(tmp_path, the_text_s_ports):
     folder = tmp_path / "gallery"
     fresh_copy(folder)
     reader = Reader(folder, tmp_path)
