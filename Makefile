@@ -60,7 +60,7 @@ run: python
 	@$(VENV_PYTHON) scripts/run_app.py '$(APP)' --host '$(HOST)' --port '$(PORT)'
 
 gallery: python
-	@$(INSTALL) example_apps/requirements.txt
+	@$(PYTHON) scripts/assemble_gallery.py --install
 	@$(VENV_PYTHON) scripts/serve_gallery.py --host '$(HOST)' --port '$(PORT)'
 
 new: python

@@ -462,10 +462,10 @@ def assemble(tree, folder):
 
 
 @pytest.fixture(scope="module")
-def assembled(gallery, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("assembled") / "gallery"
-    assemble(gallery.tree, folder)
-    return folder
+def assembled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("assembled")
+    assemble(copy_tree(folder / "tree"), folder / "gallery")
+    return folder / "gallery"
 
 
 def test_serve_would_run_the_assembled_gallery(assembled):
