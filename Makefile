@@ -17,8 +17,8 @@ INSTALL = $(PYTHON) scripts/install.py
 NAME_AND_TAG = --image='$(IMAGE)' --tag='$(TAG)'
 IN_ENGINE = DOCKER='$(DOCKER)' $(PYTHON)
 TEST_PACKAGES = $(INSTALL) tests/requirements.txt
-# two files of tests at a time
-WORKERS = -n 2 --dist loadfile
+# two files of tests at a time, in the order of tests/conftest.py
+WORKERS = -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help list run gallery new sync model smoke check docker docker-run \
 	docker-smoke docker-push test test-quick lint workshop screenshots \

@@ -1,6 +1,8 @@
 """Run the container image of an app, and say which address to open."""
 
 import argparse
+import contextlib
+import subprocess
 import sys
 
 import images
@@ -21,8 +23,13 @@ def main(argv=None):
     print("Ctrl-C stops it.", flush=True)
     ports = f"{options.host}:{options.port}:8080"
     terminal = ["--interactive", "--tty"] if sys.stdin.isatty() else []
-    ended = images.engine_run(engine, "run", "--rm", *terminal, "--publish", ports, name)
-    sys.exit(0 if ended.returncode in (130, 143) else ended.returncode)
+    command = [*engine, "run", "--rm", *terminal, "--publish", ports, name]
+    with subprocess.Popen(command) as running:
+        while running.poll() is None:
+            # Ctrl-C reaches the engine as well, which stops the container; that takes a moment
+            with contextlib.suppress(KeyboardInterrupt):
+                running.wait()
+    sys.exit(0 if running.returncode in (130, 143) else running.returncode)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,35 @@
 """Take the pictures of the apps that the README shows: each app runs and is used in a browser.
 
 A classifier is shown with a picture chosen and not yet answered: where the trained weights are
-missing, its answer would mean nothing.
+missing, its answer would mean nothing. `own-app` is shown with its answer. It is made as the
+chapter "Your own app" says, with a network whose trained weights come as a package.
 """
 
 import argparse
 import contextlib
 import re
+import subprocess
 import tempfile
+from pathlib import Path
 
 from get_browser import find_browser
-from list_apps import ROOT, find_app, find_apps
+from list_apps import ROOT, App, find_app, find_apps
+from new_app import copy_folder
 from PIL import Image
 from smoke_test import free_port, started, with_made_up_weights
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved picture has the same size
+OWN_MODEL = ROOT / "docs" / "workshop" / "your-own-app" / "efficientnet_lite0.diff"
 EXAMPLE = ROOT / "resnet_image_classification" / "data" / "bee.jpg"
+
+
+def make_own_app(place):
+    """Make an app of one's own below `place`, and return it."""
+    folder = place / "own_app"
+    copy_folder(find_app("resnet"), folder, "What is on the photo?", folder.name)
+    subprocess.run(["git", "apply", OWN_MODEL], cwd=folder, check=True)
+    return App(("own-app",), folder / "main.py", "")
 
 
 def fill_in(page, app):
@@ -32,6 +45,9 @@ def fill_in(page, app):
     else:
         page.locator("button.gallery-item").first.click()
         page.locator(".image-frame img").wait_for()
+        if app.name == "own-app":
+            page.get_by_role("button", name="Submit").click()
+            page.get_by_test_id("label-output-value").wait_for()
         return
     page.get_by_role("button", name="Submit").click()
     if app.name == "progress":
@@ -64,7 +80,7 @@ def main(argv=None):
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description="Take the pictures that the README shows.")
-    parser.add_argument("app", nargs="?", default="all", help="its name, as in `make list`, or all")
+    parser.add_argument("app", nargs="?", default="all", help="as in `make list`; own-app; or all")
     name = parser.parse_args(argv).app
     FOLDER.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -73,7 +89,11 @@ def main(argv=None):
             executable_path=find_browser(), args=["--no-sandbox", "--disable-background-networking"]
         )
         stack.callback(browser.close)
-        for app in find_apps() if name == "all" else [find_app(name)]:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        apps = find_apps() if name == "all" else [find_app(name)] if name != "own-app" else []
+        if name in ("all", "own-app"):
+            apps.append(make_own_app(place))
+        for app in apps:
             file = FOLDER / f"{app.name}.png"
             take_screenshot(browser, app, file)
             print(f"{file.relative_to(ROOT)}: {file.stat().st_size // 1000} kB", flush=True)

@@ -25,18 +25,28 @@ from make_checkpoint import CHECKPOINTS, make_checkpoint  # noqa: E402
 from smoke_test import free_port, started  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
+BASE_IMAGE = "python:3.11-slim"
 STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
+# with the files that take minutes first
+LONGEST = ["test_workshop_commands", "test_new_app", "test_classifiers", "test_images"]
+# what this run's own `make` was told is not meant for the `make` in a test
+OF_MAKE = ["MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "ARGS"]
+OF_MAKE += ["APP", "HOST", "PORT", "NAME", "FROM", "IMAGE", "TAG"]
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
 
 def pytest_configure():
-    # what this run's own `make` was told is not meant for those in the tests
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "APP", "PORT"):
+    for name in OF_MAKE:
         os.environ.pop(name, None)
     # Gradio and its client ask 127.0.0.1; a proxy of the network must not answer that
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that two workers end at the same time."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
 
 
 class Served(NamedTuple):
@@ -132,24 +142,47 @@ def make():
     return run_make
 
 
-@pytest.fixture
-def the_text_s_ports():
-    """For tests of commands as the workshop gives them: ports 8080 and 9000, for one at a time."""
+@contextlib.contextmanager
+def text_s_ports():
+    """Take ports 8080 and 9000, for commands as the workshop gives them: one test at a time."""
     with (Path(tempfile.gettempdir()) / "gallery-tests-ports.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests of several files run side by side
-        for port in (8080, 9000):
-            with socket.socket() as probe:
-                if not probe.connect_ex(("127.0.0.1", port)):
-                    pytest.skip(
-                        f"PORT {port} IS TAKEN on this machine; the text's commands need it"
-                    )
+        deadline = time.monotonic() + 20  # for the program that had them last
+        while taken := [port for port in (8080, 9000) if is_open(port)]:
+            if time.monotonic() > deadline:
+                pytest.skip(
+                    f"PORT {taken[0]} IS TAKEN on this machine; the text's commands need it"
+                )
+            time.sleep(0.5)
         yield
+
+
+def is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def the_text_s_ports():
+    with text_s_ports():
+        yield
+
+
+def engine_here():
+    """Return the command of a container engine that runs and has the base image, or None."""
+    for name in [os.environ["DOCKER"]] if os.environ.get("DOCKER") else ["docker", "podman"]:
+        command = [name, "image", "inspect", BASE_IMAGE]
+        if shutil.which(name) and not subprocess.run(command, capture_output=True).returncode:
+            return [name]
+    return None
 
 
 @pytest.fixture(scope="session")
 def browser():
     """A real Chromium or Chrome without a window, whatever the machine has."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=20_000)  # a page takes over 5 s on a machine that is busy
 
     executable = find_browser()
     if not executable:
@@ -162,6 +195,15 @@ def browser():
         browser.close()
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say how many blocks of commands in the workshop's text were run."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "blocks":
+                counts = ", ".join(f"{number} {what}" for what, number in value.items())
+                terminalreporter.write_line(f"Blocks of commands in the workshop's text: {counts}")
+
+
 @pytest.fixture
 def page(browser):
     """A new page. In the end: nothing was asked of another computer, no error was logged."""
@@ -171,7 +213,7 @@ def page(browser):
 
     def note(message):
         if message.type == "error" and not message.location["url"].endswith(SWITCHED_OFF):
-            errors.append(message.text)
+            errors.append(f"{message.text}: {message.location['url']}")
 
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", note)

@@ -4,7 +4,6 @@ The image of a step app is built and tried where an engine runs and has the base
 the classifiers are larger, and are tried by `make docker-smoke APP=resnet`.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,22 +11,11 @@ import sys
 
 import images
 import pytest
+from conftest import BASE_IMAGE, engine_here
 from list_apps import find_app
 
-BASE = "python:3.11-slim"
-
-
-def engine_here():
-    """Return the command of an engine that runs and has the base image, or None."""
-    for name in [os.environ["DOCKER"]] if os.environ.get("DOCKER") else ["docker", "podman"]:
-        command = [name, "image", "inspect", BASE]
-        if shutil.which(name) and not subprocess.run(command, capture_output=True).returncode:
-            return [name]
-    return None
-
-
 needs_engine = pytest.mark.skipif(
-    not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE}"
+    not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"
 )
 
 

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import numpy as np
 import pictures
 import pytest
 import requests
-from conftest import ROOT, STEPS
+from conftest import ROOT, STEPS, is_open
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from list_apps import find_app
@@ -197,11 +196,6 @@ def test_there_is_no_flag_button(serve, name):
     assert sorted(b for b in buttons if b) == ["Clear", "Submit"]
 
 
-def port_8080_is_taken():
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", 8080)) == 0
-
-
 def end_group(process):
     """Stop a program and the programs that it started."""
     os.killpg(process.pid, signal.SIGKILL)
@@ -222,7 +216,7 @@ def started_as_in_the_text(tmp_path, the_text_s_ports):
         )
         processes.append(process)
         deadline = time.monotonic() + 60
-        while not port_8080_is_taken():
+        while not is_open(8080):
             assert process.poll() is None, (tmp_path / "log.txt").read_text()
             assert time.monotonic() < deadline, "the app did not start in 60 s"
             time.sleep(0.2)
@@ -232,7 +226,7 @@ def started_as_in_the_text(tmp_path, the_text_s_ports):
     for process in processes:
         end_group(process)
     deadline = time.monotonic() + 10
-    while port_8080_is_taken() and time.monotonic() < deadline:
+    while is_open(8080) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 

@@ -1,97 +1,47 @@
 """The workshop's text: what it lists, links to and lets people type is as it says."""
 
-# The line above a block of code in docs/workshop says what is done with the block:
-#
-#   <!-- file: PATH -->       it is that file, to the character (scripts/update_workshop.py)
-#   <!-- part of: PATH -->    it occurs in that file
-#   <!-- run -->              bash: typed in a fresh copy of the gallery, in the order of the text.
-#                             Options, with commas between: `shows "words"`: it prints these;
-#                             `fails`: it ends with an error; `serves`: it starts an app, which runs
-#                             until the next such block or the end of the chapter; `port=9000`
-#   <!-- run: app=hello -->   bash, python, javascript: run while that app is served
-#   <!-- run: folder=NAME --> pycon: typed at a Python prompt in that folder
-#   <!-- output -->           what the block above prints; `...` stands for anything
-#   <!-- app: {"ask": [...], "answer": ...} -->       python: a whole app; it is asked this
-#   <!-- change: NAME {"ask": ..., "answer": ...} --> diff: the same with a change of that app; an
-#                             empty line ends a hunk. Besides: "labels": number of labels,
-#                             "config": a text that Gradio's configuration has
-#   <!-- not run: REASON -->
-
 import contextlib
 import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
-from collections import Counter
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import NamedTuple
 
 import gradio as gr
+import numpy as np
 import pytest
 import requests
-from conftest import ROOT
+from conftest import (
+    CLASSIFIERS,
+    ROOT,
+    STEPS,
+    SWITCHED_OFF,
+    engine_here,
+    start_main,
+    wait_until_open,
+)
 from gradio_client import Client, handle_file
+from images import engine_run
 from list_apps import find_app, find_apps
+from PIL import Image
+from playwright.sync_api import expect
+from smoke_test import free_port
 from update_workshop import outdated, updated
+from workshop_blocks import BLOCKS, CHAPTERS, MARKER, REASONS, assert_prints, marked, run_by
 
-CHAPTERS = sorted((ROOT / "docs" / "workshop").glob("*.md"))
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*/*.md"))]
 TEXTS = list(dict.fromkeys(TEXTS))
-BLOCK = re.compile(r"(?ms)^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$")
-MARKED = {"bash", "sh", "powershell", "python", "pycon", "javascript", "diff", "dockerfile"}
-MARKER = re.compile(r"(file|part of|run|not run|output|app|change)\b")
 ADDRESS = "http://localhost:8080"
-
-
-class Block(NamedTuple):
-    """A block of code: where it is, the marker above it, its language and text, its output."""
-
-    place: str
-    marker: str
-    language: str
-    text: str
-    output: str | None
-
-    def option(self, name):
-        found = re.search(rf"\b{name}=([\w-]+)", self.marker)
-        return found and found[1]
-
-    @property
-    def shown(self):
-        found = re.search(r'shows "((?:[^"\\]|\\.)*)"', self.marker)
-        return found[1].replace('\\"', '"') if found else ""
-
-
-def blocks_of(chapter):
-    text = chapter.read_text(encoding="utf-8")
-    found = list(BLOCK.finditer(text))
-    for match, following in zip(found, [*found[1:], None], strict=True):
-        place = f"{chapter.name}:{text.count(chr(10), 0, match.start()) + 1}"
-        output = following[3] if following and following[1] == "output" else None
-        yield Block(place, match[1] or "", match[2], match[3], output)
-
-
-BLOCKS = [block for chapter in CHAPTERS for block in blocks_of(chapter)]
-
-
-def marked(*beginnings, language=None):
-    """Return the blocks whose marker begins so, as parameters of a test."""
-    chosen = [b for b in BLOCKS if b.marker.startswith(beginnings)]
-    chosen = [b for b in chosen if language in (None, b.language)]
-    return [pytest.param(block, id=block.place) for block in chosen]
-
-
-def assert_prints(printed, expected):
-    """Assert that a text is as expected, where `...` stands for anything."""
-    pattern = re.escape(expected.strip()).replace(re.escape("..."), ".*")
-    assert re.fullmatch(pattern, printed.strip(), re.DOTALL), f"{printed}\n--- not:\n{expected}"
 
 
 # --- the text ------------------------------------------------------------------------------------
@@ -115,17 +65,26 @@ def test_a_part_occurs_in_its_file(block):
     assert block.text in content
 
 
-def test_every_block_says_whether_it_is_run():
-    unmarked = [b.place for b in BLOCKS if b.language in MARKED and not MARKER.match(b.marker)]
-    assert unmarked == []
-    assert [b.place for b in BLOCKS if re.fullmatch(r"not run:?\s*", b.marker)] == []
-    counts = Counter("not run" if b.marker.startswith("not run") else "run" for b in SHELL)
-    print(f"\nShell blocks: {counts['run']} run, {counts['not run']} not run")
-    kinds = Counter(MARKER.match(b.marker)[0] for b in BLOCKS if b.marker)
-    print("All blocks:", ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())))
+def test_every_block_says_what_is_done_with_it():
+    assert [b.place for b in BLOCKS if not MARKER.match(b.marker)] == []
+    reasons = {b.place: b.marker for b in BLOCKS if b.marker.startswith("not run")}
+    assert {k: v for k, v in reasons.items() if not v[len("not run: ") :].startswith(REASONS)} == {}
 
 
-SHELL = [b for b in BLOCKS if b.language in ("bash", "sh", "powershell")]
+def test_a_block_that_is_run_by_a_test_names_one():
+    tests = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("*.py"))
+    for block in BLOCKS:
+        if block.marker.startswith("run by: "):
+            assert f"\ndef {block.marker.removeprefix('run by: ')}(" in tests, block.place
+
+
+@pytest.mark.parametrize("block", marked("tree: "))
+def test_a_tree_names_what_is_in_its_folder(block):
+    folder = block.marker.removeprefix("tree: ")
+    listed = re.findall(r"(?m)^[├└]── (\S+)", block.text)
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", folder]
+    paths = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert sorted(listed) == sorted({path.split("/")[1] for path in paths.splitlines()})
 
 
 def anchors(file):
@@ -192,7 +151,7 @@ def test_targets_variables_and_options_exist(file):
 
 
 # files that the text lets people make
-THEIRS = {"gc_app.py", "call.py", "call.mjs", "labels.txt", "model.keras"}
+THEIRS = {"gc_app.py", "small.py", "call.py", "call.mjs", "labels.txt", "model.keras"}
 THEIRS |= {"fine_tuned_resnet18.pth"}
 
 
@@ -220,8 +179,33 @@ def test_every_app_has_a_small_screenshot_and_alt_text_where_it_is_used():
         width, _ = struct.unpack(">II", picture.read_bytes()[16:24])
         assert width == 960, picture.name
     for file in TEXTS:
-        for alt in re.findall(r"!\[(.*?)\]\(", file.read_text(encoding="utf-8"), re.DOTALL):
-            assert len(alt) > 20, file.name
+        text = file.read_text(encoding="utf-8")
+        alts = re.findall(r"!\[(.*?)\]\(", text, re.DOTALL)
+        alts += re.findall(r'<img .*?alt="(.*?)"', text)
+        assert len(alts) == len(re.findall(r"images/[\w-]+\.png", text)), file.name
+        assert [alt for alt in alts if len(alt) <= 20] == [], file.name
+
+
+def test_the_readme_shows_every_app_with_a_thumbnail_and_every_chapter():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in (*STEPS, *CLASSIFIERS):
+        picture = f'<img src="docs/images/{name}.png"'
+        (row,) = [line for line in readme.splitlines() if picture in line]
+        assert f"| `{name}`" in row
+        assert str(find_app(name).file.relative_to(ROOT)).removesuffix("/main.py") in row
+    index = CHAPTERS[-1].read_text(encoding="utf-8")
+    table = re.search(r"(?ms)^\| chapter .*?\n\n", index)[0]
+    assert table.replace("](", "](docs/workshop/") in readme
+
+
+def test_the_time_for_reading_is_that_of_the_words():
+    index = CHAPTERS[-1].read_text(encoding="utf-8")
+    for name, stated in re.findall(r"\]\((\d.*?\.md)\) \|.*?\| (\d+) min \|", index):
+        text = (CHAPTERS[-1].parent / name).read_text(encoding="utf-8")
+        code = "".join(re.findall(r"(?ms)^```\w*\n(.*?)^```$", text))
+        prose = re.sub(r"(?ms)^```.*?^```$|<!--.*?-->", "", text)
+        minutes = len(prose.split()) / 180 + code.count("\n") * 2 / 60
+        assert abs(int(stated) - minutes) < 4, f"{name}: {minutes:.0f} min"
 
 
 def test_a_chapter_says_what_is_learnt_has_exercises_and_leads_on():
@@ -259,7 +243,7 @@ def launch(monkeypatch):
         demo.close(verbose=False)
 
 
-def check_app(url, question, folder):
+def check_app_answers(url, question, folder):
     client = Client(url, verbose=False, download_files=folder)
     with contextlib.closing(client):
         endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
@@ -276,10 +260,13 @@ def check_app(url, question, folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", marked("app: "))
-def test_an_app_in_the_text_answers(block, launch, tmp_path):
+def test_an_app_in_the_text_answers(block, launch, classifier, tmp_path, monkeypatch):
+    question = json.loads(block.marker.removeprefix("app: "))
+    if "folder" in question:
+        monkeypatch.chdir(classifier(question["folder"]).folder)
     file = tmp_path / "app.py"
     file.write_text(block.text, encoding="utf-8")
-    check_app(launch(file), json.loads(block.marker.removeprefix("app: ")), tmp_path)
+    check_app_answers(launch(file), question, tmp_path)
 
 
 def apply_change(text, diff):
@@ -302,7 +289,7 @@ def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, t
     folder = tmp_path if app.is_step else classifier(name).folder
     file = folder / "changed.py"
     file.write_text(apply_change(app.file.read_text(encoding="utf-8"), block.text), "utf-8")
-    check_app(launch(file), json.loads(question), tmp_path)
+    check_app_answers(launch(file), json.loads(question), tmp_path)
 
 
 @pytest.mark.slow
@@ -343,21 +330,146 @@ def test_calls_from_a_terminal_give_what_the_text_shows(block, serve):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", marked("run: app=", language="javascript"))
-def test_javascript_calls_give_what_the_text_shows(block, serve, tmp_path):
-    install = next(b.text for b in BLOCKS if b.text.startswith("npm install "))
+def test_javascript_calls_give_what_the_text_shows(serve, tmp_path):
+    install, program = run_by("test_javascript_calls_give_what_the_text_shows")
     if not (shutil.which("npm") and shutil.which("node")):
         pytest.skip("NO NODE on this machine, to run the text's JavaScript")
-    options = ["--no-audit", "--no-fund", "--prefix", str(tmp_path)]
-    ended = subprocess.run([*install.split(), *options], capture_output=True, timeout=120)
+    in_folder = {"cwd": tmp_path, "capture_output": True, "text": True}
+    ended = subprocess.run([*install.split(), "--no-fund"], **in_folder, timeout=120)
     if ended.returncode:
         pytest.skip("NO PACKAGE @gradio/client: npm could not get it")
-    url = serve(find_app(block.option("app"))).url
-    program = tmp_path / "call.mjs"
-    program.write_text(block.text.replace(ADDRESS, url.rstrip("/")), encoding="utf-8")
-    ended = subprocess.run(["node", program], capture_output=True, text=True, timeout=60)
+    url = serve(find_app("hello")).url.rstrip("/")
+    (tmp_path / "call.mjs").write_text(program.replace(ADDRESS, url), encoding="utf-8")
+    ended = subprocess.run(["node", "call.mjs"], **in_folder, timeout=60)
     assert ended.returncode == 0, ended.stderr
-    assert_prints(ended.stdout, block.output)
+    (shown,) = [block.output for block in BLOCKS if block.text == program]
+    assert_prints(ended.stdout, shown)
+
+
+# --- models of other kinds, proxies --------------------------------------------------------------
+
+
+def test_a_keras_model_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    import keras
+
+    (tmp_path / "data").mkdir()
+    layers = [keras.layers.Input((224, 224, 3)), keras.layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([*layers, keras.layers.Softmax()])
+    model.save(tmp_path / "data" / "model.keras")
+    (fragment,) = run_by("test_a_keras_model_answers")
+    names = {"keras": keras, "np": np, "HERE": tmp_path, "LABELS": ["red", "green", "blue"]}
+    exec(fragment, names)
+    # shares of red, green and blue of 1, 0 and 1/3, and with an alpha channel
+    answer = names["predict"](Image.new("RGBA", (50, 30), (255, 0, 85, 255)))
+    exponents = np.exp([1, 0, 1 / 3])
+    assert list(answer) == ["red", "green", "blue"]
+    assert [*answer.values()] == pytest.approx(exponents / exponents.sum(), rel=1e-4)
+
+
+def test_an_answer_of_plumber_is_unpacked():
+    class Plumber(BaseHTTPRequestHandler):
+        """Answers as plumber 1.2.1 does for `function(age, weight) list(risk = age / weight)`."""
+
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = json.dumps({"risk": [asked["age"] / asked["weight"]]}).encode()
+            self.send_response(200 if self.path == "/predict" else 404)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    (fragment,) = run_by("test_an_answer_of_plumber_is_unpacked")
+    with HTTPServer(("127.0.0.1", 0), Plumber) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        names = {"requests": requests}
+        exec(fragment.replace("localhost:8000", f"127.0.0.1:{server.server_port}"), names)
+        assert names["predict"](age=30, weight=60) == 0.5
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_behind_a_proxy(tmp_path):
+    """With the text's lines an app starts; without the last of them, it fails as the table says."""
+    (lines,) = run_by("test_behind_a_proxy")
+    lines = lines.replace("proxy.example.org:3128", f"127.0.0.1:{free_port()}")  # nobody answers
+    port = free_port()
+    app = tmp_path / "app.py"
+    text = find_app("hello").file.read_text(encoding="utf-8")
+    app.write_text(text.replace("8080", str(port)).replace("0.0.0.0", "127.0.0.1"))
+    everything, without_the_last = lines, lines.rpartition("export no_proxy")[0]
+    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+
+    def start(lines):
+        return subprocess.Popen(
+            ["bash", "-c", f"{lines}\nexec '{sys.executable}' '{app}'"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    process = start(everything)
+    assert wait_until_open(process, f"http://127.0.0.1:{port}/").ok
+    process.terminate()
+    process.communicate(timeout=20)
+    printed = start(without_the_last).communicate(timeout=60)[0]
+    shown = "httpx.ConnectError: [Errno 111] Connection refused"
+    assert_in_table(printed.strip().splitlines()[-1], shown)
+
+
+NGINX = """daemon off; pid nginx.pid; error_log error.log;
+events {{}}
+http {{
+    access_log off; client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location = /favicon.ico {{ return 204; }}
+        {location}
+    }}
+}}
+"""
+
+
+@pytest.mark.slow
+def test_behind_nginx_under_a_path(tmp_path, page):
+    """The text's lines for nginx: the page has its style, and an answer and its progress come."""
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not program:
+        pytest.skip("NO NGINX on this machine, to try the text's lines")
+    (location,) = run_by("test_behind_nginx_under_a_path")
+    assert "location /hello/ {" in location
+    app_port, port = free_port(), free_port()
+    location = location.replace("127.0.0.1:8080", f"127.0.0.1:{app_port}")
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(NGINX.format(port=port, location=location))
+    app = tmp_path / "app.py"
+    text = find_app("progress").file.read_text(encoding="utf-8")
+    app.write_text(text.replace("8080", str(app_port)).replace("0.0.0.0", "127.0.0.1"))
+    process = start_main(app, app_port, GRADIO_ROOT_PATH="/hello")
+    nginx = subprocess.Popen([program, "-p", tmp_path, "-c", configuration])
+    try:
+        wait_until_open(process, f"http://127.0.0.1:{app_port}/")
+        answers = []
+        page.on("response", lambda answer: answers.append(answer))
+        page.goto(f"http://127.0.0.1:{port}/hello/")
+        page.get_by_label("name").fill("Rosalind")
+        page.get_by_role("button", name="Submit").click()
+        expect(page.get_by_text(re.compile(r"Greeting - [3-7]\d"))).to_be_visible()
+        expect(page.get_by_label("output")).to_have_value("Hello Rosalind!")
+        button = page.get_by_role("button", name="Submit")
+        assert button.evaluate("b => getComputedStyle(b).borderRadius") != "0px"
+        assert any("/hello/gradio_api/" in answer.url for answer in answers)
+        failed = [answer.url for answer in answers if not answer.ok]
+        assert [url for url in failed if not url.endswith(SWITCHED_OFF)] == []
+    finally:
+        for running in (nginx, process):
+            running.terminate()
+            running.wait(20)
 
 
 # --- the messages of "When something goes wrong" -------------------------------------------------
@@ -443,6 +555,60 @@ def test_messages_of_a_model_are_those_of_the_table(tmp_path, monkeypatch):
         assert_in_table(message_of(lambda: torch.load(file)), shown)
 
 
+@pytest.mark.slow
+def test_messages_of_torch_without_a_graphics_card_are_those_of_the_table():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("A GRAPHICS CARD is in this machine")
+    message = message_of(lambda: torch.zeros(1).cuda())
+    builds = ["Found no NVIDIA driver on your system.", "Torch not compiled with CUDA enabled"]
+    assert_in_table(message, builds[torch.version.cuda is None])
+
+
+def printed_by(*command, **options):
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, **options
+    )
+    assert ended.returncode
+    return ended.stdout
+
+
+def test_messages_of_a_wrong_place_are_those_of_the_table(tmp_path):
+    printed = printed_by("make", "run", cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    assert_in_table(printed, "make: *** No rule to make target")
+    printed = printed_by(sys.executable, "-S", "-c", "import gradio")
+    assert_in_table(printed, "ModuleNotFoundError: No module named 'gradio'")
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="NO DOCKER here, to ask for its message")
+def test_the_message_of_a_docker_that_is_not_started_is_that_of_the_table():
+    nowhere = {**os.environ, "DOCKER_HOST": "unix:///var/run/no-docker.sock"}
+    printed = printed_by("docker", "ps", env=nowhere).replace("no-docker", "docker")
+    shown = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
+    assert_in_table(printed, f"{shown} Is the docker daemon running?")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not engine_here(), reason="NO ENGINE for containers here")
+def test_messages_of_a_container_are_those_of_the_table(tmp_path):
+    engine = engine_here()
+    image = ["--build-arg", "APP=hello", "--tag", "hello:windows", tmp_path]
+    shutil.copytree(ROOT / "example_apps", tmp_path, dirs_exist_ok=True)
+    script = tmp_path / "start-script.sh"
+    script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
+    assert not engine_run(engine, "build", *image, capture_output=True).returncode
+    printed = printed_by(*engine, "run", "--rm", "hello:windows")
+    printed = printed.replace("`: No such", ": no such")  # as Podman has it; Docker: without both
+    assert_in_table(printed, "start-script.sh: no such file or directory")
+    # the app of the same image, with too little memory
+    command = ["--memory", "60m", "--entrypoint", "python", "hello:windows", "main.py"]
+    options = shlex.split(os.environ.get("DOCKER_RUN_OPTIONS", ""))
+    # Podman leaves a note in the working folder
+    ended = engine_run(engine, "run", "--rm", *options, *command, cwd=tmp_path, timeout=120)
+    assert_in_table(f"exit code {ended.returncode}", "exit code 137")
+
+
 def test_messages_of_the_gallery_are_those_of_the_table():
     sources = [*(ROOT / "scripts").glob("*.py"), ROOT / "resnet_image_classification" / "main.py"]
     source = "".join(file.read_text(encoding="utf-8") for file in sources)
@@ -456,111 +622,3 @@ def test_messages_of_the_gallery_are_those_of_the_table():
     }.items():
         assert_in_table(shown, shown)
         assert written in source
-
-
-# --- the shell, from the top ---------------------------------------------------------------------
-
-
-def fresh_copy(place):
-    """Copy what git knows, or would take in, as `git clone` would bring it."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, place / name)
-
-
-class Reader:
-    """Types blocks into a terminal in a folder, and starts apps in another one."""
-
-    def __init__(self, folder, place):
-        self.folder, self.state, self.log = folder, place / "state", place / "log.txt"
-        self.server = None
-        own = ("VIRTUAL_ENV", "PYTHON", "MAKE", "MFLAGS", "GRADIO_")
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(own)}
-        path = self.environment["PATH"].split(os.pathsep)
-        path = [entry for entry in path if not entry.startswith(sys.prefix)]
-        self.environment |= {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
-        self.state.write_text(f"cd '{folder}'\n")
-
-    def command(self, text):
-        return ["bash", "-c", f"source '{self.state}'\nset -e\n{text}"]
-
-    def type(self, block):
-        """Run a block to its end; what it sets, such as PATH, holds for the next one."""
-        keep = f"\n{{ export -p; echo \"cd '$PWD'\"; }} > '{self.state}'\n"
-        ended = subprocess.run(
-            self.command(block.text + keep),
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-        assert bool(ended.returncode) == ("fails" in block.marker.split('"')[0]), ended.stdout
-        assert block.shown in ended.stdout, ended.stdout
-        assert "Traceback" not in ended.stdout, ended.stdout
-        if block.output is not None:
-            assert_prints(ended.stdout, block.output)
-
-    def start(self, block):
-        """Start a block that serves an app, and wait until it says what the text shows."""
-        self.stop()
-        port = int(block.option("port") or 8080)
-        with self.log.open("w") as log:
-            self.server = subprocess.Popen(
-                self.command(block.text),
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + 400
-        while not (is_open(port) and block.shown in self.log.read_text()):
-            assert self.server.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.3)
-
-    def stop(self):
-        """Press Ctrl-C."""
-        if self.server:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.server.pid, signal.SIGINT)
-            try:
-                self.server.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.server.pid, signal.SIGKILL)
-                self.server.wait()
-                raise
-            self.server = None
-
-
-def is_open(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_shell_blocks_work_as_typed_from_the_top(tmp_path, the_text_s_ports):
-    folder = tmp_path / "gallery"
-    fresh_copy(folder)
-    reader = Reader(folder, tmp_path)
-    typed = 0
-    try:
-        for chapter in CHAPTERS:
-            for block in blocks_of(chapter):
-                if block.language == "bash" and re.match(r"run(?!: app=)", block.marker):
-                    print(f"\n{block.place}\n{block.text}", end="", flush=True)
-                    serves = "serves" in block.marker.split('"')[0]
-                    (reader.start if serves else reader.type)(block)
-                    typed += 1
-            reader.stop()
-    finally:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            reader.stop()
-        shutil.rmtree(folder / ".venv", ignore_errors=True)
-    print(f"\n{typed} blocks typed")

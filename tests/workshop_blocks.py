@@ -1,0 +1,111 @@
+"""The blocks of code in the README and the workshop's text, and what their markers say."""
+
+# The line above a block of code says what is done with the block:
+#
+#   <!-- file: PATH -->       it is that file, to the character (scripts/update_workshop.py)
+#   <!-- part of: PATH -->    it occurs in that file
+#   <!-- tree: FOLDER -->     it names what is in that folder
+#   <!-- run -->              bash: typed in a fresh clone, in the order of the text. Options, with
+#                             commas between:
+#                               shows "words"   it prints these
+#                               fails           it ends with an error
+#                               serves          it starts an app, which runs until the next such
+#                                               block or the end of the chapter; port=9000
+#                               prompt          it starts Python, for the next block
+#                               engine          it needs Docker or Podman
+#                               weights=resnet  it fetches weights; where these cannot be had,
+#                                               made-up ones are put in their place
+#   <!-- run: at the prompt -->  pycon: typed at the prompt that the block above has started
+#   <!-- run: folder=NAME -->    pycon: typed at a Python prompt in that folder
+#   <!-- run: app=hello -->      bash, python: run while that app is served
+#   <!-- run by: test_... -->    run by that test, which says how
+#   <!-- output -->              what the block above prints; `...` stands for anything
+#   <!-- app: {"ask": [...], "answer": ...} -->       python: a whole app; it is asked this
+#   <!-- change: NAME {"ask": ..., "answer": ... } --> diff: the same with a change of that app; an
+#                             empty line ends a hunk. Besides: "labels": number of labels,
+#                             "config": a text that Gradio's configuration has
+#   <!-- not run: REASON -->  the reason begins with one of `REASONS`
+
+import re
+from typing import NamedTuple
+
+import pytest
+from conftest import ROOT
+
+FOLDER = ROOT / "docs" / "workshop"
+# in the order in which they are read
+CHAPTERS = [ROOT / "README.md", *sorted(FOLDER.glob("[0-9]*.md")), FOLDER / "README.md"]
+BLOCK = re.compile(r"(?ms)^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$")
+MARKER = re.compile(r"(file|part of|tree|run by|run|not run|output|app|change)\b")
+REASONS = ("needs an account", "needs Windows", "runs these tests")
+
+
+class Block(NamedTuple):
+    """A block of code: where it is, the marker above it, its language and text, its output."""
+
+    place: str
+    marker: str
+    language: str
+    text: str
+    output: str | None
+
+    @property
+    def options(self):
+        """What the marker says, without the words that are to be shown."""
+        return re.sub(r'"(?:[^"\\]|\\.)*"', "", self.marker)
+
+    def option(self, name):
+        found = re.search(rf"\b{name}=([\w-]+)", self.options)
+        return found and found[1]
+
+    @property
+    def shown(self):
+        found = re.search(r'shows "((?:[^"\\]|\\.)*)"', self.marker)
+        return found[1].replace('\\"', '"') if found else ""
+
+    @property
+    def is_typed(self):
+        """Is it typed in the terminal of somebody who follows the text from the top?"""
+        return self.language == "bash" and bool(re.match(r"run(?!: app=| by:)\b", self.marker))
+
+
+def blocks_of(chapter):
+    text = chapter.read_text(encoding="utf-8")
+    found = list(BLOCK.finditer(text))
+    for match, following in zip(found, [*found[1:], None], strict=True):
+        place = f"{chapter.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}"
+        output = following[3] if following and following[1] == "output" else None
+        yield Block(place, match[1] or "", match[2], match[3], output)
+
+
+BLOCKS = [block for chapter in CHAPTERS for block in blocks_of(chapter)]
+SHELL = [block for block in BLOCKS if block.language in ("bash", "sh", "powershell")]
+
+
+def marked(*beginnings, language=None):
+    """Return the blocks whose marker begins so, as parameters of a test."""
+    chosen = [b for b in BLOCKS if b.marker.startswith(beginnings)]
+    chosen = [b for b in chosen if language in (None, b.language)]
+    return [pytest.param(block, id=block.place) for block in chosen]
+
+
+def run_by(test):
+    """Return the texts of the blocks that a test has to run."""
+    return [block.text for block in BLOCKS if block.marker == f"run by: {test}"]
+
+
+def pattern_of(expected):
+    """Return a pattern for a text in which `...` stands for anything."""
+    return re.escape(expected.strip()).replace(re.escape("..."), ".*?")
+
+
+def assert_prints(printed, expected):
+    """Assert that a text is as expected, where `...` stands for anything."""
+    pattern = pattern_of(expected)
+    assert re.fullmatch(pattern, printed.strip(), re.DOTALL), f"{printed}\n--- not:\n{expected}"
+
+
+def assert_shows(printed, expected):
+    """Assert that some lines of a text are as expected, where `...` stands for anything."""
+    pattern = rf"(?s)(^|\n)[ ]*{pattern_of(expected)}[ ]*(\n|$)"
+    assert re.search(pattern, printed), f"{printed}\n--- has no:\n{expected}"
