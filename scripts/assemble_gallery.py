@@ -5,7 +5,6 @@ Into it go the step apps, and the folders with a `main.py` whose weights are the
 
 import argparse
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,15 +16,6 @@ TEMPLATE = Path(__file__).parent / "gallery"
 SCRIPTS = ("serve_gallery.py", "gallery_page.py", "list_apps.py", "run_app.py")
 # what an app does not need while it runs
 LEFT_OUT = "Dockerfile start-script.sh download_model.py requirements.txt *.replaced .* __pycache__"
-
-
-def has_weights(app):
-    """Tell whether an app has its weights, or needs none."""
-    program = app.folder / "download_model.py"
-    if not program.exists():
-        return True
-    weights = re.search(r'"data" / "([^"]+)"', program.read_text(encoding="utf-8"))
-    return weights is None or (app.folder / "data" / weights[1]).exists()
 
 
 def join_requirements(files):
@@ -56,7 +46,7 @@ def write_dockerfile(file, folders):
 
 def find_whole_apps():
     """Return the apps that the gallery can show, and the lines of what they need."""
-    apps = [app for app in find_apps() if app.is_step or has_weights(app)]
+    apps = [app for app in find_apps() if not app.weights or app.weights.exists()]
     return apps, join_requirements([app.folder / "requirements.txt" for app in apps])
 
 

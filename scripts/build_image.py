@@ -1,7 +1,6 @@
 """Build the container image of an app, and say how to try and publish it."""
 
 import argparse
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +12,7 @@ SCRIPTS = Path(__file__).parent
 
 def fetch_missing_weights(app):
     """Fetch an app's weights if it needs some that are not there."""
-    program = app.folder / "download_model.py"
-    if not program.exists():
-        return
-    weights = re.search(r'"data" / "([^"]+)"', program.read_text(encoding="utf-8"))
-    if weights and (app.folder / "data" / weights[1]).exists():
+    if not (app.folder / "download_model.py").exists() or app.weights and app.weights.exists():
         return
     from install import venv_python
 

@@ -36,6 +36,14 @@ class App(NamedTuple):
     def is_step(self):
         return self.file.name != "main.py"
 
+    @property
+    def weights(self):
+        """The file that the app's download_model.py fetches; None if it names none, or is missing."""
+        program = self.folder / "download_model.py"
+        text = program.read_text(encoding="utf-8") if program.exists() else ""
+        name = re.search(r'"data" / "([^"]+)"', text)
+        return self.folder / "data" / name[1] if name else None
+
 
 def first_docstring_line(file):
     try:

@@ -610,13 +610,16 @@ def test_messages_of_a_container_are_those_of_the_table(tmp_path):
 
 
 def test_messages_of_the_gallery_are_those_of_the_table():
-    sources = [*(ROOT / "scripts").glob("*.py"), ROOT / "resnet_image_classification" / "main.py"]
+    sources = [*ROOT.glob("scripts/*.py"), *ROOT.glob("resnet_image_classification/*.py")]
     source = "".join(file.read_text(encoding="utf-8") for file in sources)
     for shown, written in {
         "Port 8080 is taken, perhaps by an app in another terminal.": "is taken, perhaps by an app",
         'There is no app "resnt".': 'There is no app "{name}".',
         "image_classification_resnet18.pth is missing.": "'is missing' if missing else",
         "... is damaged, or holds another model.": "'is damaged, or holds another model'",
+        "Nothing was saved. Try --url (a mirror) or --file (brought by hand): see README.": (
+            "Nothing was saved. Try --url (a mirror) or --file (brought by hand): see README."
+        ),
         "There is no docker and no podman here.": "docker and no podman'} here.",
         "docker is installed, but its engine does not answer.": "but its engine does not answer.",
     }.items():

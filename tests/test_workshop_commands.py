@@ -17,6 +17,7 @@ import pexpect
 import pytest
 import requests
 from conftest import ROOT, engine_here, text_s_ports
+from list_apps import find_app
 from workshop_blocks import (
     CHAPTERS,
     REASONS,
@@ -100,9 +101,7 @@ class Reader:
 
     def make_up_weights(self, block):
         """Do without the trained weights, where this machine cannot fetch them."""
-        folder = self.folder / f"{block.option('weights')}_image_classification"
-        program = (folder / "download_model.py").read_text(encoding="utf-8")
-        file = folder / "data" / re.search(r'"data" / "(.+)"', program)[1]
+        file = find_app(block.option("weights"), self.folder).weights
         if not file.exists():
             command = [sys.executable, ROOT / "scripts" / "make_checkpoint.py", file]
             subprocess.run(command, check=True)
