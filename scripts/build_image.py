@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).parent
 
 def fetch_missing_weights(app):
     """Fetch an app's weights if it needs some that are not there."""
-    if not (app.folder / "download_model.py").exists() or app.weights and app.weights.exists():
+    if not (app.folder / "download_model.py").exists() or (app.weights and app.weights.exists()):
         return
     from install import venv_python
 

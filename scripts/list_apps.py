@@ -38,7 +38,7 @@ class App(NamedTuple):
 
     @property
     def weights(self):
-        """The file that the app's download_model.py fetches; None if it names none, or is missing."""
+        """The file that the app's download_model.py fetches; None if that names none."""
         program = self.folder / "download_model.py"
         text = program.read_text(encoding="utf-8") if program.exists() else ""
         name = re.search(r'"data" / "([^"]+)"', text)
