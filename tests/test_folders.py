@@ -69,3 +69,14 @@ def test_every_app_says_in_one_line_what_it_teaches():
     for app in find_apps():
         assert app.summary[0] != "(", app.file
         assert len(app.summary) <= 100
+
+
+def test_the_three_kinds_of_dockerfiles_share_all_but_the_files_that_they_copy():
+    files = [FOLDERS[0] / "Dockerfile", ROOT / "example_apps" / "Dockerfile"]
+    files.append(ROOT / "scripts" / "gallery" / "Dockerfile")
+    classifier, *others = [file.read_text(encoding="utf-8").split("\n\n") for file in files]
+    for word in ("FROM ", "RUN useradd ", "ENV ", "LABEL ", "USER ", "ENTRYPOINT "):
+        (stanza,) = [s for s in classifier if f"\n{word}" in f"\n{s}"]
+        instructions = stanza[f"\n{stanza}".index(f"\n{word}") :].strip()
+        for other in others:
+            assert instructions in "\n\n".join(other), word
