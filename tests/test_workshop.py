@@ -22,9 +22,7 @@ import numpy as np
 import pytest
 import requests
 from conftest import (
-    CLASSIFIERS,
     ROOT,
-    STEPS,
     SWITCHED_OFF,
     engine_here,
     start_main,
@@ -173,8 +171,9 @@ def test_names_are_spelt_in_one_way():
 
 
 def test_every_app_has_a_small_screenshot_and_alt_text_where_it_is_used():
-    for app in (app for app in find_apps() if app.is_step or "classification" in app.folder.name):
-        picture = ROOT / "docs" / "images" / f"{app.name}.png"
+    apps = [app for app in find_apps() if app.is_step or "classification" in app.folder.name]
+    for name in (*(app.name for app in apps), "own-app"):
+        picture = ROOT / "docs" / "images" / f"{name}.png"
         assert picture.stat().st_size < 150_000, picture.name
         width, _ = struct.unpack(">II", picture.read_bytes()[16:24])
         assert width == 960, picture.name
@@ -188,7 +187,8 @@ def test_every_app_has_a_small_screenshot_and_alt_text_where_it_is_used():
 
 def test_the_readme_shows_every_app_with_a_thumbnail_and_every_chapter():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in (*STEPS, *CLASSIFIERS):
+    apps = [app for app in find_apps() if app.is_step or "classification" in app.folder.name]
+    for name in (app.name for app in apps):
         picture = f'<img src="docs/images/{name}.png"'
         (row,) = [line for line in readme.splitlines() if picture in line]
         assert f"| `{name}`" in row

@@ -94,7 +94,7 @@ class Reader:
             self.make_up_weights(block)
         else:
             assert bool(ended.returncode) == ("fails" in block.options), ended.stdout
-            assert block.shown in ended.stdout, ended.stdout
+            assert block.shown.lower() in ended.stdout.lower(), ended.stdout  # CACHED, or cache
             if block.output is not None:
                 assert_shows(ended.stdout, block.output)
         assert "Traceback" not in ended.stdout, ended.stdout
