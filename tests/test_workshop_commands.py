@@ -124,6 +124,8 @@ class Reader:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # in the background of a shell, as in some CI, Ctrl-C would be ignored
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         port, deadline = int(block.option("port") or 8080), time.monotonic() + 900
         while time.monotonic() < deadline and self.server.poll() is None:
