@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from list_apps import ROOT, find_app, find_apps
+from apps import ROOT, find_app, find_apps
 
 VENV = ROOT / ".venv"
 STAMPS = VENV / "installed"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
 
-import serve_gallery
+from gallery import serve
 
 if __name__ == "__main__":
-    serve_gallery.launch(server_name="0.0.0.0", server_port=int(os.environ.get("PORT", 8080)))
+    serve.launch(server_name="0.0.0.0", server_port=int(os.environ.get("PORT", 8080)))

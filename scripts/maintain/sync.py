@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 
-from list_apps import ROOT, SUFFIX
+from apps import ROOT, SUFFIX
 
 FOLDERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
 IDENTICAL = ("requirements.txt", "start-script.sh", "Dockerfile", ".dockerignore")

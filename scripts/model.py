@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-from list_apps import find_app
+from apps import find_app
 
 
 def main(argv=None):

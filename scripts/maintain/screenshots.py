@@ -12,11 +12,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from get_browser import find_browser
-from list_apps import ROOT, App, find_app, find_apps
-from new_app import copy_folder
+from apps import ROOT, App, find_app, find_apps
+from maintain.browser import find_browser
+from new import copy_folder
 from PIL import Image
-from smoke_test import free_port, started, with_made_up_weights
+from smoke import free_port, started, with_made_up_weights
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved picture has the same size

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-import images
+from container import images
 
 
 def main(argv=None):

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from list_apps import find_app
+from apps import find_app
 
 INSTALL = "Install Docker Desktop (https://docs.docker.com/get-started/get-docker/) or Podman"
 # what Docker's builder would add by itself makes a list of images, which Serve refuses; and
@@ -60,7 +60,7 @@ def app_to_package(name):
     if name != "gallery":
         yield find_app(name)
         return
-    from assemble_gallery import assemble
+    from gallery.assemble import assemble
 
     with tempfile.TemporaryDirectory() as folder:
         yield assemble(Path(folder))

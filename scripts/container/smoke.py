@@ -17,9 +17,10 @@ import time
 import uuid
 from pathlib import Path
 
-import images
-from smoke_test import Failed, check_over_http, free_port, report
+from container import images
+from smoke import Failed, check_over_http, free_port, report
 
+SCRIPTS = Path(__file__).resolve().parent.parent
 HEALTHY_S, STOP_S = 120, 5
 SERVE = [
     *["--user", "1000:1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
@@ -147,8 +148,8 @@ def check_packages(engine, image):
 
 def check_inside(container, app):
     """Call the app from inside the container; there the image's own Python has all it needs."""
-    container.call("cp", f"{Path(__file__).parent}/.", f"{container.name}:/tmp/scripts", check=True)
-    command = ["python", "/tmp/scripts/smoke_test.py", "main.py", "--url", "http://127.0.0.1:8080"]
+    container.call("cp", f"{SCRIPTS}/.", f"{container.name}:/tmp/scripts", check=True)
+    command = ["python", "/tmp/scripts/smoke.py", "main.py", "--url", "http://127.0.0.1:8080"]
     ended = container.run_inside(*command)
     if ended.returncode:
         raise Failed(ended.stdout + ended.stderr)

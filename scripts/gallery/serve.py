@@ -17,13 +17,13 @@ from urllib.parse import quote, urlsplit
 
 import gradio as gr
 import uvicorn
+from apps import find_apps
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from gallery_page import PICTURES, make_page
+from gallery.page import PICTURES, make_page
 from gradio.routes import INTERNAL_ROUTES
-from list_apps import find_apps
-from run_app import address_in_network, parse_port, require_free_port
+from run import address_in_network, parse_port, require_free_port
 
 # where a proxy serves the gallery, such as /workshop; most serve it at the top
 PREFIX = urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/")

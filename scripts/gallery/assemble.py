@@ -9,11 +9,12 @@ import shutil
 import sys
 from pathlib import Path
 
+from apps import ROOT, App, find_apps, first_docstring_line
 from install import install, package_name, requirement_lines
-from list_apps import ROOT, App, find_apps, first_docstring_line
 
-TEMPLATE = Path(__file__).parent / "gallery"
-SCRIPTS = ("serve_gallery.py", "gallery_page.py", "list_apps.py", "run_app.py")
+SCRIPTS = Path(__file__).resolve().parent.parent
+TEMPLATE = SCRIPTS / "gallery" / "image"
+PROGRAMS = ("apps.py", "run.py", "gallery/serve.py", "gallery/page.py")
 # what an app does not need while it runs
 LEFT_OUT = "Dockerfile start-script.sh download_model.py requirements.txt *.replaced .* __pycache__"
 
@@ -57,9 +58,9 @@ def assemble(folder):
     for source in dict.fromkeys(app.folder for app in apps):
         shutil.copytree(source, folder / source.name, ignore=left_out)
     shutil.copytree(ROOT / "docs" / "images", folder / "docs" / "images", ignore=left_out)
-    (folder / "scripts" / "gallery").mkdir(parents=True)
-    for name in (*SCRIPTS, "gallery/page.css", "gallery/page.js"):
-        shutil.copy(Path(__file__).parent / name, folder / "scripts" / name)
+    (folder / "scripts" / "gallery" / "image").mkdir(parents=True)
+    for name in (*PROGRAMS, "gallery/image/page.css", "gallery/image/page.js"):
+        shutil.copy(SCRIPTS / name, folder / "scripts" / name)
     for name in ("main.py", "start-script.sh", ".dockerignore"):
         shutil.copy(TEMPLATE / name, folder / name)
     text = "".join(f"{line}\n" for line in requirements)

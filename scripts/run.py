@@ -1,7 +1,8 @@
 """Start one app, on a host and port of one's choice, and say which address to open.
 
-The app's file runs as it stands, as by `python FILE`; only the server's name and port, which the
-file fixes for containers and for the workshop, are replaced.
+The app's file runs as it stands, as by `python FILE`, but for two things: the server's name and
+port, which the file fixes for containers and for the workshop, are replaced; and an app that has no
+`only_uploads.py`, such as `hello`, is closed by it as well.
 """
 
 import argparse
@@ -12,7 +13,9 @@ import signal
 import socket
 import sys
 
-from list_apps import find_app
+from apps import ROOT, find_app
+
+DOOR = ROOT / "example_apps" / "only_uploads.py"
 
 
 def parse_port(text):
@@ -52,16 +55,24 @@ def address_in_network():
         return probe.getsockname()[0]
 
 
+def only_uploads():
+    """Return the setting of launch() that lets an app open only what its visitors upload.
+
+    The folder of uploads is the one that the environment names now.
+    """
+    return runpy.run_path(str(DOOR))["ONLY_UPLOADS"]
+
+
 def start_on(host, port, name):
     """Make every Gradio app that is launched from now on listen on `host` and `port`."""
     import gradio as gr
 
-    launch = gr.Blocks.launch
+    launch, closed = gr.Blocks.launch, {"app_kwargs": only_uploads()}
 
     def launch_here(demo, *args, **kwargs):
         here = {"server_name": host, "server_port": port, "quiet": True}
         try:
-            launch(demo, *args, **{**kwargs, **here, "prevent_thread_lock": True})
+            launch(demo, *args, **{**closed, **kwargs, **here, "prevent_thread_lock": True})
         except OSError as error:
             if "empty port" not in str(error):
                 raise
@@ -96,7 +107,7 @@ def main(argv=None):
     print(f"Starting {app.file.relative_to(app.file.parents[1])} ...", flush=True)
     try:
         start_on(arguments.host, arguments.port, app.name)
-        sys.path.insert(0, str(app.folder))  # as with `python main.py`
+        sys.path[0] = str(app.folder)  # as with `python main.py`
         runpy.run_path(str(app.file), run_name="__main__")
     except KeyboardInterrupt:
         print("Stopped.")

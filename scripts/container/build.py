@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import images
+from container import images
 
-SCRIPTS = Path(__file__).parent
+SCRIPTS = Path(__file__).resolve().parent.parent
 
 
 def fetch_missing_weights(app):
@@ -18,7 +18,7 @@ def fetch_missing_weights(app):
 
     tools = ["--only", "pooch,requests,tqdm"]
     subprocess.run([sys.executable, SCRIPTS / "install.py", "--app", app.name, *tools], check=True)
-    command = [venv_python(), SCRIPTS / "fetch_model.py", app.name, "--if-missing"]
+    command = [venv_python(), SCRIPTS / "model.py", app.name, "--if-missing"]
     if subprocess.run(command).returncode:
         sys.exit("Without the weights there is nothing to package.")
 

@@ -89,7 +89,7 @@ def find_app(name, root=ROOT):
         if name in app.names or name in (app.file.name, str(app.file.relative_to(root))):
             return app
     names = ", ".join(app.name for app in apps)
-    problem = f'There is no app "{name}".' if name else "Which app? Say APP=name."
+    problem = f'There is no app "{name}".' if name else "Which app? Set APP=..., such as APP=sepia."
     sys.exit(f"{problem} The apps are: {names}.\n`make list` tells more.")
 
 

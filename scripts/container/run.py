@@ -5,8 +5,8 @@ import contextlib
 import subprocess
 import sys
 
-import images
-from run_app import parse_port, require_free_port
+from container import images
+from run import parse_port, require_free_port
 
 
 def main(argv=None):

@@ -1,11 +1,11 @@
-"""Make the page of the gallery: a tile for each app. `serve_gallery.py` serves it."""
+"""Make the page of the gallery: a tile for each app. `serve.py` serves it."""
 
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 import gradio as gr
-from list_apps import ROOT
+from apps import ROOT
 
 TITLE = "Machine learning demo apps"
 INTRODUCTION = (
@@ -13,7 +13,7 @@ INTRODUCTION = (
     "an address that you can share."
 )
 PICTURES = ROOT / "docs" / "images"
-LOOK = Path(__file__).parent / "gallery"
+LOOK = Path(__file__).parent / "image"
 
 
 def add_tile(app, name):

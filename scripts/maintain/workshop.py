@@ -8,7 +8,7 @@ import argparse
 import re
 import sys
 
-from list_apps import ROOT
+from apps import ROOT
 
 FOLDER = ROOT / "docs" / "workshop"
 LISTING = re.compile(r"(?ms)^<!-- file: (\S+) -->\n```(\w*)\n(.*?)^```$")

@@ -14,7 +14,7 @@ import signal
 import sys
 import unicodedata
 
-from list_apps import ROOT, SUFFIX, find_app, find_apps
+from apps import ROOT, SUFFIX, find_app, find_apps
 
 CLASSIFIER = ROOT / "resnet_image_classification"  # lends a bare folder what a step app has not
 LEFT_OUT = (

@@ -17,10 +17,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-from list_apps import find_app, find_apps
+from apps import find_app, find_apps
 
 START_S, ANSWER_S, STOP_S = 120, 60, 15
-RUN_APP = Path(__file__).with_name("run_app.py")
+RUN_APP = Path(__file__).with_name("run.py")
 
 # what a step app is asked, and what it must answer
 GREETING = (["Ada", True, 50], ("Good morning Ada. It is 50 degrees today", 10))
@@ -158,7 +158,7 @@ def check_over_http(app, url, folder):
 
 def with_made_up_weights(app, folder):
     """Copy an app into `folder` and give it weights of the right form; return the copy."""
-    from make_checkpoint import CHECKPOINTS, make_checkpoint
+    from made_up_weights import CHECKPOINTS, make_checkpoint
 
     text = app.file.read_text(encoding="utf-8")
     wanted = [name for name in CHECKPOINTS if name in text]

@@ -1,0 +1,144 @@
+"""Run one command of the gallery, such as: python scripts run APP=sepia
+
+`make run APP=sepia` does just this, so whatever make can do works without make too. Each command
+is one or more of the programs beside this file, started in turn. Needs nothing but Python 3.10.
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent
+VENV = SCRIPTS.parent / ".venv"
+TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
+PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
+IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
+
+# what each command runs: a program here, with this Python or (.venv) with that of the environment
+COMMANDS = {
+    "list": ("apps",),
+    "run": (
+        "install --app {APP}",
+        ".venv model {APP} --if-missing",
+        ".venv run {APP} --host {HOST} --port {PORT}",
+    ),
+    "gallery": (
+        "gallery.assemble --install",
+        ".venv gallery.serve --host {HOST} --port {PORT}",
+    ),
+    "new": ("new --from={FROM} -- {NAME}",),
+    "model": ("install --app {APP} --only pooch,requests,tqdm", ".venv model {APP}"),
+    "smoke": ("install --app {APP}", ".venv smoke {APP}"),
+    "check": (f"check {IMAGE} {{ARGS}}",),
+    "docker": (f"container.build {IMAGE}",),
+    "docker-run": (f"container.run {IMAGE} --host {{HOST}} --port {{PORT}}",),
+    "docker-smoke": (
+        "install example_apps/requirements.txt",
+        f".venv container.smoke {IMAGE}",
+    ),
+    "docker-push": (f"container.push {IMAGE}",),
+    "test": (*TEST_TOOLS, f"{PYTEST} {{ARGS}}"),
+    "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
+    "lint": ("install tests/requirements-lint.txt", ".venv maintain.lint"),
+    "sync": ("maintain.sync --from={FROM}",),
+    "workshop": ("maintain.workshop {ARGS}",),
+    "screenshots": (*TEST_TOOLS, ".venv maintain.screenshots {ARGS}"),
+    "clean": ("maintain.clean",),
+}
+DEFAULTS = {"APP": "", "HOST": "127.0.0.1", "PORT": "8080", "NAME": "", "FROM": "", "IMAGE": ""}
+DEFAULTS |= {"TAG": "", "ARGS": "", "DOCKER": "", "TORCH_INDEX": ""}
+HELP = """\
+make list                    the apps: name, file, what each teaches
+make run APP=sepia           start an app, then open http://localhost:8080
+     PORT=9000               on another port
+     HOST=0.0.0.0            open to everybody in your network
+make gallery                 one page with all apps, at http://localhost:8080
+make new NAME=leaf_disease FROM=resnet
+                             make a folder for your own app; FROM=hello for a bare start
+make model APP=resnet        fetch the weights of an app, nothing else
+make smoke APP=sepia         start an app, call it as a client would, check the answer
+     APP=all                 the same for every app
+make check APP=resnet        will SciLifeLab Serve run it? read from its files, no Docker needed
+     APP=all                 the same for every app
+make docker APP=resnet       build the container image of an app (fetches its weights)
+make docker-run APP=resnet   run it, then open http://localhost:8080
+make docker-smoke APP=resnet try it as SciLifeLab Serve will run it
+make docker-push APP=resnet IMAGE=user/name
+                             publish it on Docker Hub (ghcr.io/owner/name: on GitHub)
+     TAG=v1                  a tag of your own; DOCKER=podman another engine
+make test                    test everything (the first time, it installs what it needs)
+make test-quick              the quick part
+make lint                    check the style of the code
+make sync FROM=resnet        copy a shared change to the other folders
+make workshop                refresh the code listings in docs/workshop
+make screenshots             refresh the pictures in docs/images
+make clean                   remove .venv and caches; weights stay
+
+Without make: python scripts run APP=sepia, and so on."""
+
+
+def read_settings(words):
+    """Return the settings in words such as APP=sepia, or end with a sentence."""
+    settings = dict(DEFAULTS)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name not in DEFAULTS:
+            sys.exit(f'"{word}" is no setting. Settings look like APP=sepia: {", ".join(DEFAULTS)}')
+        settings[name] = value
+    for name in ("DOCKER", "TORCH_INDEX"):  # read where they are used
+        if settings[name]:
+            os.environ[name] = settings[name]
+    return settings
+
+
+def fill_in(step, settings):
+    """Return a step as a list of words, each {NAME} replaced by its setting."""
+    words = []
+    for word in step.split():
+        if word == "{ARGS}":  # several words, or none
+            words += shlex.split(settings["ARGS"])
+        else:
+            words.append(re.sub(r"\{(\w+)\}", lambda match: settings[match[1]], word))
+    return words
+
+
+def call(python, module, *arguments):
+    """Run a module with a Python, and return its status; programs here find each other."""
+    here = f"sys.path[0] = {str(SCRIPTS)!r}" if module != "pytest" else "sys.path.pop(0)"
+    code = f"import runpy, sys; {here}; runpy.run_module({module!r}, None, '__main__', True)"
+    process = subprocess.Popen([python, "-c", code, *arguments], cwd=SCRIPTS.parent)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            pass  # Ctrl-C has reached the program as well, which then ends by itself
+
+
+def main():
+    command, *words = sys.argv[1:] or ["help"]
+    if command in ("help", "--help", "-h"):
+        print(HELP)
+        return 0
+    if command not in COMMANDS:
+        sys.exit(f'There is no command "{command}". There are: {", ".join(COMMANDS)}')
+    settings = {**read_settings(words), "QUICK": "not slow"}
+    if command == "new":
+        settings["FROM"] = settings["FROM"] or "hello"
+    for step in COMMANDS[command]:
+        module, *arguments = fill_in(step, settings)
+        python = sys.executable
+        if module == ".venv":
+            module, *arguments = arguments
+            python = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+        if status := call(python, module, *arguments):
+            return status if status > 0 else 128 - status  # ended by a signal
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
