@@ -1,6 +1,5 @@
 """Flower classification with VGG19: the five most likely of 102 species."""
 
-import math
 import os
 import signal
 import sys
@@ -8,16 +7,14 @@ import zipfile
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
 import torch
-from PIL import Image, ImageOps
+from only_uploads import ONLY_UPLOADS
+from picture import read_picture
 from torch import nn
 from torchvision.datasets import Flowers102
 from torchvision.models import VGG, VGG19_Weights, vgg19
-from torchvision.transforms.functional import center_crop
 
 HERE = Path(__file__).resolve().parent
-MAX_MEGAPIXELS = 50  # a file of 100 kB can unpack to gigabytes
 
 # ---- Your model: to serve another one, change this part ----
 TITLE = "Flower classification with VGG19"
@@ -25,7 +22,7 @@ DESCRIPTION = "Choose a photo of a flower to see which of 102 species it most li
 WEIGHTS = HERE / "data" / "flower_model_vgg19.pth"
 LABELS = Flowers102.classes
 preprocess = VGG19_Weights.IMAGENET1K_V1.transforms()  # as in training: 224 x 224, normalised
-# the file may hold a whole model, not only its weights; it may hold nothing but these
+# the file may hold a whole model, not only its weights; only these layer types may be loaded
 PARTS = [VGG, nn.Sequential, nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Linear]
 PARTS += [nn.Dropout, nn.DataParallel]
 
@@ -55,9 +52,8 @@ def load_model():
 
 # ---- End of your model ----
 
-
 try:
-    model = load_model().eval().to(memory_format=torch.channels_last)
+    model = load_model().eval().to(memory_format=torch.channels_last)  # the faster layout on a CPU
 except Exception as error:  # torch has many errors for a damaged file
     missing = isinstance(error, FileNotFoundError)
     sys.exit(
@@ -66,60 +62,38 @@ except Exception as error:  # torch has many errors for a damaged file
     )
 
 
-def read_picture(path):
-    """Return the picture in a file as 8-bit RGB; gr.Error says what is wrong with it."""
-    if not path:
-        raise gr.Error("Please choose a picture first.", print_exception=False)
-    try:
-        image = Image.open(path)
-        if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
-            raise Image.DecompressionBombError
-        image = ImageOps.exif_transpose(image)
-        if image.mode[0] in "IF":  # over 8 bits, as from a microscope: scale, do not cut off
-            pixels = np.asarray(image, dtype="float32").clip(0)
-            full_scale = 2 ** max(1, math.ceil(pixels.max())).bit_length() - 1
-            image = Image.fromarray((pixels / full_scale * 255).astype("uint8"))
-        paper = Image.new("RGBA", image.size, "white")  # shows where the picture is transparent
-        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-    except Image.DecompressionBombError:
-        message = f"This picture has over {MAX_MEGAPIXELS} megapixels. Please make it smaller."
-    except Exception:  # Pillow has many errors for a damaged file
-        message = "This file cannot be read as a picture. Try a PNG, JPEG or TIFF file."
-    raise gr.Error(message, print_exception=False)
-
-
 @torch.inference_mode()
 def predict(picture):
-    """Classify a picture, given as {"path": file}: the five most likely {label: probability}."""
-    image = read_picture(picture and picture["path"])
-    width, height = image.size
-    # a strip of 10,000 x 1 pixels would be resized to 2,560,000 x 256
-    image = center_crop(image, [min(height, 8 * width), min(width, 8 * height)])
+    """Classify an uploaded picture, {"path": file}: the five most likely {label: probability}."""
+    image = read_picture(picture and picture["path"], enough=512)
     batch = preprocess(image).unsqueeze(0)  # 1 picture x 3 colours x 224 x 224
     probabilities = model(batch.to(memory_format=torch.channels_last))[0].softmax(0)
     top = probabilities.topk(min(5, len(LABELS))).indices
     return {LABELS[i]: probabilities[i].item() for i in top}
 
 
-demo = gr.Interface(
-    fn=predict,
-    inputs=gr.Image(label="Your picture", sources=["upload", "clipboard"]),
-    outputs=gr.Label(label="Most likely", num_top_classes=5),
-    examples=sorted(map(str, (HERE / "data").glob("*.jpg"))),
-    title=TITLE,
-    description=DESCRIPTION,
-    flagging_mode="never",  # no Flag button: it would save people's pictures
-    analytics_enabled=False,  # nothing is reported to Gradio's makers
-    delete_cache=(300, 1800),  # every 300 s, delete uploads older than 1,800 s
-)
-demo.fns[0].preprocess = False  # predict() gets the file as it is: Gradio would clip 16 bits
+# nothing is reported to Gradio's makers; every 300 s, uploads older than 1,800 s are deleted
+with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(300, 1800)) as demo:
+    gr.Markdown(f"# {TITLE}\n{DESCRIPTION}")
+    with gr.Row():
+        with gr.Column():
+            picture = gr.Image(label="Your picture", sources=["upload", "clipboard"])
+            with gr.Row():
+                clear = gr.ClearButton(picture)
+                submit = gr.Button("Submit", variant="primary")
+        answer = gr.Label(label="Most likely", num_top_classes=5)
+    gr.Examples(sorted(map(str, (HERE / "data").glob("*.jpg"))), picture)
+    clear.add(answer)
+    # preprocess=False: read_picture() opens the file, since Gradio turns 16-bit pictures white
+    submit.click(predict, picture, answer, preprocess=False)
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` ends it like Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
     demo.launch(
         server_name="0.0.0.0",  # from outside the container, too
         server_port=int(os.environ.get("PORT", 8080)),
+        app_kwargs=ONLY_UPLOADS,
         max_file_size="20mb",
-        run_history=False,
+        run_history=False,  # pictures and answers do not stay in the browser
         enable_monitoring=False,
     )
