@@ -7,10 +7,11 @@ workshop do without these lines; on the open web, an app needs them: see only_up
 import functools
 import runpy
 import signal
+from pathlib import Path
 
 import gradio as gr
 from only_uploads import ONLY_UPLOADS
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
 gr.Blocks.launch = functools.partialmethod(gr.Blocks.launch, app_kwargs=ONLY_UPLOADS)
-runpy.run_path("app.py", run_name="__main__")
+runpy.run_path(Path(__file__).with_name("app.py"), run_name="__main__")

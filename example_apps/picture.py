@@ -19,15 +19,17 @@ def refuse(sentence):
     raise gr.Error(sentence, print_exception=False)
 
 
-def read_picture(path, enough=None):
-    """Return the picture in a file as 8-bit RGB, upright, transparency shown on white.
+def read_picture(upload, enough=None):
+    """Return an uploaded picture as 8-bit RGB, upright, transparency shown on white.
 
+    `upload` is what the page sends: {"path": file}, or None.
     `enough` is for a model that looks at about so many pixels a side: a JPEG is then decoded at
     1/2, 1/4 or 1/8 of its size, in half the time, and of a very long strip the middle is taken.
     Raises gr.Error with a sentence for the visitor.
     """
-    if not path:
+    if not upload or not upload["path"]:
         refuse("Please choose a picture first.")
+    path = upload["path"]
     with open(path, "rb") as file:
         start = file.read(32)
     try:

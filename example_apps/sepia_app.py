@@ -8,20 +8,20 @@ from picture import read_picture
 SEPIA = [[0.393, 0.349, 0.272], [0.769, 0.686, 0.534], [0.189, 0.168, 0.131]]
 
 
-def sepia(file):
-    pixels = np.asarray(read_picture(file))  # height x width x 3 colours, from 0 to 255
+def sepia(picture):
+    pixels = np.asarray(read_picture(picture))  # height x width x 3 colours, from 0 to 255
     toned = pixels @ SEPIA
     return toned / (toned.max() or 1)  # from 0 to 1; "or 1": an all-black picture stays black
 
 
-demo = gr.Interface(
-    fn=sepia,
-    inputs=gr.Image(label="Your image", type="filepath", image_mode=None),
-    outputs=gr.Image(label="Sepia filtered image", format="png"),
-    flagging_mode="never",
-    analytics_enabled=False,
-    delete_cache=(300, 1800),  # every 300 s, delete pictures older than 1,800 s
-)
+# every 300 s, delete pictures older than 1,800 s
+with gr.Blocks(title="Sepia", analytics_enabled=False, delete_cache=(300, 1800)) as demo:
+    with gr.Row():
+        picture = gr.Image(label="Your image")
+        answer = gr.Image(label="Sepia filtered image", format="png", interactive=False)
+    submit = gr.Button("Submit", variant="primary")
+    # preprocess=False: read_picture() opens the file, since Gradio turns 16-bit pictures white
+    submit.click(sepia, picture, answer, preprocess=False)
 
 if __name__ == "__main__":
     demo.launch(server_name="0.0.0.0", server_port=8080, app_kwargs=ONLY_UPLOADS)

@@ -104,12 +104,22 @@ def check_answer(app, client, endpoint, parameters, folder):
     return repr(answer)[:70]
 
 
-def check_empty_form(client, endpoint, parameters):
-    """Send nothing for each input: the answer must be a sentence for the person at the screen."""
+def empty_form(config, endpoint):
+    """Return what the page sends if somebody presses Submit at once."""
+    components = {component["id"]: component for component in config["components"]}
+    function = next(f for f in config["dependencies"] if f"/{f['api_name']}" == endpoint)
+    inputs = [components[number] for number in function["inputs"]]
+    values = [component["props"].get("value") for component in inputs]
+    texts = [component["type"] == "textbox" for component in inputs]
+    return ["" if text and not value else value for text, value in zip(texts, values, strict=True)]
+
+
+def check_empty_form(client, endpoint):
+    """Send the form as it opens: an answer, or a sentence for the person at the screen."""
     from gradio_client.exceptions import AppError
 
     try:
-        answer = client.predict(*[None] * len(parameters), api_name=endpoint)
+        answer = client.predict(*empty_form(client.config, endpoint), api_name=endpoint)
     except AppError as error:
         sentence = str(error)
         if " " not in sentence or "upstream Gradio app has raised" in sentence:
@@ -148,9 +158,10 @@ def check_over_http(app, url, folder):
     try:
         endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
         for endpoint, description in endpoints.items():
-            asked = (client, endpoint, description["parameters"])
-            passed &= report(app, f"{endpoint} answers", check_answer, app, *asked, folder)
-            passed &= report(app, f"{endpoint} with an empty form", check_empty_form, *asked)
+            asked = (client, endpoint, description["parameters"], folder)
+            passed &= report(app, f"{endpoint} answers", check_answer, app, *asked)
+            empty = (check_empty_form, client, endpoint)
+            passed &= report(app, f"{endpoint} with an empty form", *empty)
     finally:
         client.close()
     return passed

@@ -19,19 +19,19 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from get_browser import find_browser  # noqa: E402
-from list_apps import App, find_app  # noqa: E402
-from make_checkpoint import CHECKPOINTS, make_checkpoint  # noqa: E402
-from smoke_test import free_port, started  # noqa: E402
+from apps import App, find_app  # noqa: E402
+from made_up_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
+from maintain.browser import find_browser  # noqa: E402
+from smoke import free_port, started  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
 BASE_IMAGE = "python:3.11-slim"
 STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
 # with the files that take minutes first
-LONGEST = ["test_workshop_commands", "test_new_app", "test_classifiers", "test_images"]
+LONGEST = ["test_workshop_commands", "test_new", "test_classifiers", "test_images"]
 # what this run's own `make` was told is not meant for the `make` in a test
 OF_MAKE = ["MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "ARGS"]
-OF_MAKE += ["APP", "HOST", "PORT", "NAME", "FROM", "IMAGE", "TAG"]
+OF_MAKE += ["APP", "HOST", "PORT", "NAME", "FROM", "IMAGE", "TAG", "GIVEN"]
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
@@ -62,9 +62,12 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory):
-    """Return a function that starts an app once for all tests and returns it as `Served`."""
+    """Return a function that starts an app once for all tests and returns it as `Served`.
+
+    In the end, whatever the tests have sent, no app has printed a traceback or a warning.
+    """
+    running = {}
     with contextlib.ExitStack() as servers:
-        running = {}
 
         def serve_app(app):
             if app.file not in running:
@@ -78,6 +81,9 @@ def serve(tmp_path_factory):
             return running[app.file]
 
         yield serve_app
+    for served in running.values():
+        assert "Traceback" not in served.printed()
+        assert "warn" not in served.printed().lower()
 
 
 def start_main(file, port, python=sys.executable, **environment):
@@ -143,7 +149,7 @@ def make():
 
 
 @contextlib.contextmanager
-def text_s_ports():
+def workshop_ports():
     """Take ports 8080 and 9000, for commands as the workshop gives them: one test at a time."""
     with (Path(tempfile.gettempdir()) / "gallery-tests-ports.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests of several files run side by side
@@ -163,8 +169,8 @@ def is_open(port):
 
 
 @pytest.fixture
-def the_text_s_ports():
-    with text_s_ports():
+def workshop_ports_free():
+    with workshop_ports():
         yield
 
 
@@ -186,7 +192,7 @@ def browser():
 
     executable = find_browser()
     if not executable:
-        pytest.skip("NO BROWSER on this machine: scripts/get_browser.py could not get one")
+        pytest.skip("NO BROWSER on this machine: scripts/maintain/browser.py could not get one")
     # as root, Chromium's sandbox does not start; the second switch stops its own calls home
     arguments = ["--no-sandbox", "--disable-background-networking"]
     with sync_playwright() as playwright:

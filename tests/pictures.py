@@ -1,6 +1,10 @@
 """Every kind of picture that a researcher may have, drawn for the tests."""
 
+import struct
+import zlib
+
 import numpy as np
+import tifffile
 from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT = 96, 64
@@ -62,6 +66,97 @@ def save_all(folder):
     for name, (picture, options) in kinds.items():
         picture.save(folder / name, **options)
     return {name: folder / name for name in kinds}
+
+
+def colours(top):
+    """Return an array of height x width x 3 from 0 to `top`."""
+    ramp = grey_ramp(top)
+    return np.stack([ramp, ramp[:, ::-1], ramp / 2], -1)
+
+
+def save_png_of_16_bits(file, pixels):
+    """Write colours of 16 bits as a PNG, which Pillow cannot."""
+    height, width, samples = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[samples], 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in chunks:
+        content += struct.pack(">I", len(data)) + kind + data
+        content += struct.pack(">I", zlib.crc32(kind + data))
+    file.write_bytes(content)
+
+
+def save_scientific(folder):
+    """Write pictures as microscopes and scanners save them; return {name: what is to happen}.
+
+    That is None where a dark-to-bright ramp is to be read, and else words of the refusal.
+    """
+    planes = "more than one plane or channel"
+    deep, whole = "uint16", grey_ramp(65535).astype("uint16")
+    stack = np.stack([np.zeros_like(whole), whole, whole])
+    noise = np.random.default_rng(0).normal(0, 5, whole.shape)
+    interleaved = np.stack([grey_ramp(255)] * 5, -1).astype("uint8")
+    tiffs = {
+        # read
+        "imagej.tif": (whole, {"imagej": True}, None),
+        "one.ome.tif": (whole, {}, None),
+        "tiles.tif": (whole, {"tile": (32, 32)}, None),
+        "zlib.tif": (whole, {"compression": "zlib", "predictor": True}, None),
+        "10_bits.tif": (grey_ramp(1023).astype(deep), {}, None),
+        "14_bits.tif": (grey_ramp(16383).astype(deep), {}, None),
+        "uint32.tif": (grey_ramp(65535).astype("uint32"), {}, None),
+        "float_255.tif": (grey_ramp(255).astype("float32"), {}, None),
+        "big.tif": (whole, {"bigtiff": True}, None),
+        "big_endian.tif": (whole.astype(">u2"), {"byteorder": ">"}, None),
+        "colours_16.tif": (colours(65535).astype(deep), {"photometric": "rgb"}, None),
+        "planar_8.tif": (
+            colours(255).astype("uint8").transpose(2, 0, 1),
+            {"photometric": "rgb", "planarconfig": "separate"},
+            None,
+        ),
+        # refused
+        "colours_12_in_16.tif": (colours(4095).astype(deep), {"photometric": "rgb"}, "16 bits"),
+        "planar_16.tif": (
+            colours(65535).astype(deep).transpose(2, 0, 1),
+            {"photometric": "rgb", "planarconfig": "separate"},
+            "16 bits",
+        ),
+        "imagej_stack.tif": (stack, {"imagej": True, "metadata": {"axes": "ZYX"}}, planes),
+        "stack.ome.tif": (stack, {"metadata": {"axes": "CYX"}}, planes),
+        "pages.tif": (stack, {"photometric": "minisblack", "metadata": None}, planes),
+        "interleaved.tif": (
+            interleaved,
+            {"photometric": "minisblack", "planarconfig": "contig"},
+            planes,
+        ),
+        "four_channels.tif": (
+            interleaved[..., :4],
+            {"photometric": "rgb", "extrasamples": ["unspecified"]},
+            planes,
+        ),
+        "negative.tif": ((grey_ramp(4000) - 1000).astype("int16"), {}, "values below 0"),
+        "difference.tif": ((grey_ramp(2) - 1).astype("float32"), {}, "values below 0"),
+        "empty.tif": ((noise + 100).astype(deep), {}, "seems empty"),
+        "empty_with_offset.tif": ((noise + 300).astype(deep), {}, "seems empty"),
+        "nan.tif": (np.where(whole > 9000, whole, np.nan).astype("float32"), {}, "no numbers"),
+        "infinite.tif": (np.where(whole > 9000, whole, np.inf).astype("float32"), {}, "no numbers"),
+        "float16.tif": (grey_ramp(1).astype("float16"), {}, "type float16"),
+        "float64.tif": (grey_ramp(1).astype("float64"), {}, "type float64"),
+        "int8.tif": ((grey_ramp(100) - 50).astype("int8"), {}, "type int8"),
+        "inverted_16.tif": (whole, {"photometric": "miniswhite"}, "16 bits"),
+    }
+    for name, (pixels, options, _) in tiffs.items():
+        tifffile.imwrite(folder / name, pixels, **options)
+    Image.fromarray(whole).save(folder / "lzw.tif", compression="tiff_lzw")
+    opaque = np.full((HEIGHT, WIDTH, 1), 65535)
+    save_png_of_16_bits(folder / "colours_16.png", colours(65535))
+    save_png_of_16_bits(folder / "colours_12_in_16.png", colours(4095))
+    save_png_of_16_bits(folder / "alpha_12_in_16.png", np.dstack([colours(4095), opaque]))
+    (folder / "photo.heic").write_bytes(b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(200))
+    outcomes = {name: outcome for name, (*_, outcome) in tiffs.items()}
+    outcomes |= {"lzw.tif": None, "colours_16.png": None, "photo.heic": "HEIC photo"}
+    return outcomes | {"colours_12_in_16.png": "16 bits", "alpha_12_in_16.png": "16 bits"}
 
 
 def save_bad_ones(folder):

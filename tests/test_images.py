@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 
-import images
 import pytest
+from apps import find_app
 from conftest import BASE_IMAGE, engine_here
-from list_apps import find_app
+from container import images
 
 needs_engine = pytest.mark.skipif(
     not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"

@@ -8,9 +8,9 @@ import re
 
 import pictures
 import pytest
+from apps import find_app
 from conftest import STEPS
 from gradio.media import get_image
-from list_apps import find_app
 from playwright.sync_api import expect
 
 
@@ -163,6 +163,19 @@ def test_no_picture_or_a_file_that_is_none_shows_what_to_do(open_app, classifier
     expect(shown_pictures(page)).to_have_count(1)
     submit(page)
     expect(sentence(page, "This file cannot be read as a picture.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_clear_empties_the_form_and_the_answer(open_app, classifier):
+    page = open_app(classifier("resnet"))
+    page.locator("button.gallery-item").first.click()
+    expect(shown_pictures(page)).to_have_count(1)
+    submit(page)
+    label = page.get_by_test_id("label-output-value")
+    expect(label).to_be_visible()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(shown_pictures(page)).to_have_count(0)
+    expect(label).to_have_count(0)
 
 
 @pytest.mark.parametrize("name", ["resnet", *SLOW])

@@ -11,9 +11,9 @@ import time
 
 import pytest
 import requests
+from apps import find_app, find_apps
 from conftest import CLASSIFIERS, ROOT, STEPS
-from list_apps import find_app, find_apps
-from smoke_test import free_port
+from smoke import free_port
 
 NAMES = [*STEPS, *CLASSIFIERS]
 # on Linux also this computer: an app that is open to the network answers there, another does not

@@ -21,6 +21,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import requests
+from apps import find_app, find_apps
 from conftest import (
     ROOT,
     SWITCHED_OFF,
@@ -28,13 +29,12 @@ from conftest import (
     start_main,
     wait_until_open,
 )
+from container.images import engine_run
 from gradio_client import Client, handle_file
-from images import engine_run
-from list_apps import find_app, find_apps
+from maintain.workshop import outdated, updated
 from PIL import Image
 from playwright.sync_api import expect
-from smoke_test import free_port
-from update_workshop import outdated, updated
+from smoke import free_port
 from workshop_blocks import BLOCKS, CHAPTERS, MARKER, REASONS, assert_prints, marked, run_by
 
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*/*.md"))]

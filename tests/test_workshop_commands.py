@@ -16,8 +16,8 @@ from pathlib import Path
 import pexpect
 import pytest
 import requests
-from conftest import ROOT, engine_here, text_s_ports
-from list_apps import find_app
+from apps import find_app
+from conftest import ROOT, engine_here, workshop_ports
 from workshop_blocks import (
     CHAPTERS,
     REASONS,
@@ -110,7 +110,7 @@ class Reader:
         """Type a block that serves an app, and wait until it says what the text shows."""
         self.stop()
         self.ports = contextlib.ExitStack()
-        self.ports.enter_context(text_s_ports())
+        self.ports.enter_context(workshop_ports())
         if self.serves(block) or (self.weights_are_missing(block) and self.serves(block)):
             return
         raise AssertionError(self.log.read_text())

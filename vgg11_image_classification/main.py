@@ -46,7 +46,7 @@ except Exception as error:  # torch has many errors for a damaged file
 @torch.inference_mode()
 def predict(picture):
     """Classify an uploaded picture, {"path": file}: the five most likely {label: probability}."""
-    image = read_picture(picture and picture["path"], enough=512)
+    image = read_picture(picture, enough=512)
     batch = preprocess(image).unsqueeze(0)  # 1 picture x 3 colours x 224 x 224
     probabilities = model(batch.to(memory_format=torch.channels_last))[0].softmax(0)
     top = probabilities.topk(min(5, len(LABELS))).indices
