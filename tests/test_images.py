@@ -122,9 +122,10 @@ def test_the_image_of_a_step_app_runs_as_serve_runs_it(built):
         "as on Serve: becomes healthy",
         "as on Serve: is confined: no capabilities, nothing to write to but /tmp",
         "as on Serve: runs as: user and group 1000",
-        "/sepia answers: a brown picture, 320 x 240",
+        "/sepia answers: a file, image.png",
+        "/sepia is closed: only uploads are opened",
         "as on Serve: stops in 5 s: status 0",
-        "no network: answers: 3 checks",
+        "no network: answers: 4 checks",
         "no network: stops in 5 s: status 0",
         f"All is well: SciLifeLab Serve can run {built}",
     ):

@@ -20,14 +20,55 @@ NAMES = [*STEPS, *CLASSIFIERS]
 OTHER_ADDRESS = "127.0.0.2"
 
 
+def commands():
+    """Return the names of all commands, as the Makefile hands them on."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    return re.search(r"(?m)^COMMANDS = (.*)$", text)[1].split()
+
+
 def test_make_alone_explains_every_command(make):
     explained = make()
     assert explained.returncode == 0
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for target in set(targets) - {"help", "python"}:
-        assert f"make {target}" in explained.stdout
-    for command in re.findall(r"^make ([a-z-]+)", explained.stdout, re.MULTILINE):
-        assert command in targets
+    for command in commands():
+        assert f"make {command}" in explained.stdout
+    assert {*re.findall(r"(?m)^make ([a-z-]+)", explained.stdout)} == {*commands()}
+
+
+def launch(*words):
+    """Run the launcher behind make, as on a system without make."""
+    command = [sys.executable, "scripts", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_without_make_it_is_the_same_command(make):
+    assert launch("list").stdout == make("list").stdout
+    assert launch().stdout == make().stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["ran", "APP=hello"], 'There is no command "ran". There are: list, run,'),
+        (["run", "hello"], '"hello" is no setting. Settings look like APP=sepia'),
+        (["run", "APPS=hello"], '"APPS=hello" is no setting.'),
+    ],
+)
+def test_a_wrong_command_or_setting_gets_a_sentence(words, sentence):
+    ended = launch(*words)
+    assert ended.returncode != 0
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_name_in_the_environment_is_not_taken_for_an_app_s(make):
+    """The Linux inside Windows sets NAME."""
+    ended = make("new", "FROM=hello", NAME="my_computer")
+    assert ended.returncode != 0
+    assert "A new app needs a name" in ended.stdout
+
+
+def test_a_quotation_mark_in_a_setting_stays_in_it(make):
+    assert 'There is no app "it\'s".' in make("smoke", "APP=it's").stdout
 
 
 def test_list_names_every_app_with_its_file_and_what_it_teaches(make):
@@ -63,7 +104,7 @@ def test_every_short_name_finds_its_app(name, file):
     assert find_app(name).file == ROOT / file
 
 
-@pytest.mark.parametrize("target", ["run", "model", "smoke", "check"])
+@pytest.mark.parametrize("target", ["run", "model", "smoke", "check", "docker", "docker-smoke"])
 @pytest.mark.parametrize("app", ["resnt", ""])
 def test_a_wrong_or_missing_name_lists_the_right_ones(make, target, app):
     ended = make(target, f"APP={app}")
@@ -231,10 +272,11 @@ def test_smoke_of_a_classifier_without_weights_says_that_labels_mean_nothing(mak
     ("old", "new", "failure"),
     [
         ('"Hello " + name', '"Hallo " + name', "/greet answers"),
-        ('raise gr.Error("Please type a name first.", print_exception=False)', "len(name)",
+        ('raise gr.Error("Please type a name first.", print_exception=False)', "name[0]",
          "/greet with an empty form"),
         ("def greet", "1 / 0\n\n\ndef greet", "starts"),
         ("server_port=8080)", "server_port=8080)\n    raise SystemExit(3)", "stops by Ctrl-C"),
+        ("server_port=8080)", "server_port=8080, app_kwargs={})", "/greet is closed"),
     ],
 )  # fmt: skip
 def test_smoke_fails_when_an_app_is_broken(tmp_path, old, new, failure):
@@ -242,7 +284,7 @@ def test_smoke_fails_when_an_app_is_broken(tmp_path, old, new, failure):
     assert old in text
     app = tmp_path / "hello_app.py"
     app.write_text(text.replace(old, new))
-    command = [sys.executable, str(ROOT / "scripts" / "smoke_test.py"), str(app)]
+    command = [sys.executable, str(ROOT / "scripts" / "smoke.py"), str(app)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0
     assert re.search(rf"^FAIL +\S+: {failure}", ended.stdout, re.MULTILINE), ended.stdout
@@ -250,6 +292,7 @@ def test_smoke_fails_when_an_app_is_broken(tmp_path, old, new, failure):
 
 def test_clean_removes_what_was_made_and_keeps_weights(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     weights = tmp_path / "my_app" / "data" / "model.pth"
     made = [tmp_path / ".venv" / "x", tmp_path / "my_app" / "__pycache__" / "x"]
     for file in [weights, *made]:

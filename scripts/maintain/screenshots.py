@@ -13,10 +13,11 @@ import tempfile
 from pathlib import Path
 
 from apps import ROOT, App, find_app, find_apps
+from made_up_weights import with_made_up_weights
 from maintain.browser import find_browser
 from new import copy_folder
 from PIL import Image
-from smoke import free_port, started, with_made_up_weights
+from smoke import free_port, started
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved picture has the same size
