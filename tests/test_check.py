@@ -1,0 +1,243 @@
+"""`make check` finds, from an app's files alone, what SciLifeLab Serve would stumble over."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import check
+import pytest
+from apps import find_app
+
+WEIGHTS = "image_classification_resnet18.pth"
+FAKE_KEY = "AKIA" + "Z" * 16  # in two parts, so that nobody takes this file for a leak
+TO_DO = r"\b(Write|Name|Make|Save|End|Remove|Run|Fix|Copy|must be)\b"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the ResNet app, with something in the place of its weights and more files."""
+    folder = tmp_path / "my_classification"
+    ignored = shutil.ignore_patterns("*.pth*", ".gradio", "__pycache__")
+    shutil.copytree(find_app("resnet").folder, folder, ignore=ignored)
+    for name in ("tools", "iris"):
+        (folder / name).mkdir()
+    for name in (WEIGHTS, "my-own.pth"):
+        (folder / "data" / name).touch()
+    for name in ("helper.py", "tools/a.py", "labels.txt", ".env"):
+        (folder / name).touch()
+    return folder
+
+
+def edit(file, old, new):
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    assert old in text, f"{file.name} no longer says {old!r}"
+    file.write_text(text.replace(old, new) if old else text + new, encoding="utf-8", newline="\n")
+
+
+def find(folder, **options):
+    """Return what is found as (rule, file), after a look at whether it says what to do."""
+    findings = check.check(folder, folder / "main.py", **options)
+    assert all(re.search(TO_DO, finding.cure) for finding in findings)
+    return [(finding.rule, finding.file.name) for finding in findings]
+
+
+def test_a_good_app_passes_without_a_word(folder):
+    assert find(folder) == []
+
+
+# the rule that finds it, the file that is wrong, what it says, what it says then ("" = the end)
+MISTAKES = [
+    ("base", "Dockerfile", "python:3.11-slim", "python"),
+    ("base", "Dockerfile", "python:3.11-slim", "python:latest"),
+    ("user", "Dockerfile", "USER app", "# USER app"),
+    ("user", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080\nUSER root"),
+    ("user", "Dockerfile", "USER app", "USER 0:1000"),
+    ("user", "Dockerfile", "--uid 1000", "--uid 1001"),
+    ("port", "Dockerfile", "EXPOSE 8080", "# EXPOSE 8080"),
+    ("port", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080 9000"),
+    ("port", "Dockerfile", "EXPOSE 8080", "EXPOSE 80\nENV PORT=80"),
+    ("port", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080\nENV PORT=9000"),
+    ("port", "Dockerfile", "EXPOSE 8080", "EXPOSE 7860"),
+    ("port", "main.py", "server_port=", "max_threads="),
+    ("port", "main.py", "8080)", "find_port())"),
+    ("port", "main.py", "demo.launch(", "dict("),
+    ("host", "main.py", '"0.0.0.0"', '"127.0.0.1"'),
+    ("host", "main.py", '"0.0.0.0"', '"localhost"'),
+    ("host", "main.py", 'server_name="0.0.0.0"', "show_error=True"),
+    ("share", "main.py", "run_history=False", "share=True"),
+    ("start-shebang", "start-script.sh", "#!/bin/sh\n", ""),
+    ("start-line-ends", "start-script.sh", "sh\n", "sh\r\n"),
+    ("start-exec", "start-script.sh", "exec python main.py", "# exec it\npython main.py"),
+    ("pinned", "requirements.txt", "pillow==12.3.0", "pillow"),
+    ("pinned", "requirements.txt", "tqdm==", "tqdm>="),
+    ("pinned", "requirements.txt", "tqdm==4.70.1", 'tqdm==4.*; python_version == "3.11"'),
+    ("copied", "Dockerfile", " main.py only_uploads.py", " only_uploads.py"),
+    ("copied", "Dockerfile", "main.py only_uploads.py", "main.py"),
+    ("copied", "Dockerfile", " start-script.sh ./\n", " ./\n"),
+    ("copied", "Dockerfile", "COPY --chown=app:app data", "# COPY data"),
+    ("copied", "main.py", "import os\n", "import os\nimport helper\n"),
+    ("copied", "main.py", "import os\n", "import os\nfrom tools.a import b\n"),
+    ("copied", "main.py", "TITLE =", "open('labels.txt')\nTITLE ="),
+    ("copied", ".dockerignore", "", "data/*.pth\n"),
+    ("copied", ".dockerignore", "", "*\n!*.py\n"),
+    ("weights", "main.py", "_resnet18.pth", "_resnet50.pth"),
+    ("secret", "Dockerfile", "EXPOSE", "ENV HF_TOKEN=abcdefgh\nEXPOSE"),
+    ("secret", "main.py", "TITLE =", 'db_password = "hunter2-2"\nTITLE ='),
+    ("secret", "main.py", "TITLE =", f'KEY = "{FAKE_KEY}"\nTITLE ='),
+    ("secret", "start-script.sh", "exec", f"# ghp_{'1' * 36}\nexec"),
+    ("secret", "data/README.md", "", f"hf_{'a' * 34}\n"),
+    ("secret", "data/id", "", "-----BEGIN RSA PRIVATE KEY-----\n"),
+    ("secret", "data/.env", "", "A=1\n"),
+    ("python", "main.py", "import os", "import"),
+]
+
+
+@pytest.mark.parametrize(("rule", "file", "old", "new"), MISTAKES)
+def test_each_mistake_is_found_and_nothing_else(folder, rule, file, old, new):
+    edit(folder / file, old, new)
+    assert [found for found, _ in find(folder)] == [rule]
+
+
+def test_each_rule_has_a_mistake_that_it_finds():
+    assert {rule for rule, *_ in check.RULES} <= {rule for rule, *_ in MISTAKES}
+
+
+# other right ways to say the same: the file, what it says, what it says then
+CHOICES = [
+    ("Dockerfile", "python:3.11-slim", "ghcr.io/owner/python@sha256:" + "0" * 64),
+    ("Dockerfile", "FROM python:3.11", "ARG V=3.11\nFROM python:${V}"),
+    ("Dockerfile", "USER app", "FROM first\nCOPY --from=first /home/app .\nUSER 1000:1000"),
+    ("Dockerfile", "USER app", "USER root\nRUN true\nUSER app\n# USER root"),
+    ("Dockerfile", "useradd --create-home --uid 1000", "adduser -D -u 1000"),
+    ("Dockerfile", "--uid 1000 app", "app && pip install uv==1.3"),
+    ("Dockerfile", "USER app\nEXPOSE 8080", "user\tapp\r\n  expose  8080/tcp \r"),
+    ("Dockerfile", "EXPOSE 8080", "ENV PORT=9000\nEXPOSE $PORT"),
+    ("Dockerfile", "ENV ", "ENV TOKENIZERS_PARALLELISM=false HF_TOKEN=$TOKEN "),
+    ("Dockerfile", "main.py only_uploads.py picture.py start-script.sh ./",
+     '["main.py","only_uploads.py","picture.py","start-script.sh","./"]'),
+    ("Dockerfile", "main.py only_uploads.py picture.py start", "${X:-main}.py o*.py p*.py start"),
+    (".dockerignore", "", "*\n!*.py\n!*.sh\n!*.txt\n!data/*.*\n"),
+    (".dockerignore", "", "**.log\n*.pth\ndata/data\nx.jpg\n# *.py\n"),
+    ("main.py", WEIGHTS, "my-own.pth"),
+    ("main.py", 'int(os.environ.get("PORT", 8080))', "PORT"),
+    ("main.py", 'server_name="0.0.0.0",', ""),
+    ("main.py", "demo.launch(\n        server_name=", "uvicorn.run(app, host="),
+    ("main.py", '"""Image', '"""demo.launch(share=True)\nimport helper\n'),
+    ("main.py", "TITLE =", 'password = os.environ["DB_PASSWORD"]; token = "a-long-name"\nTITLE ='),
+    ("main.py", "TITLE =", 'HELP = f"see {HERE}/README.md", "iris"\nTITLE ='),
+    ("main.py", "TITLE =", 'X = "https://a.b/data/c.pth", "d.pth"\nTITLE ='),
+    ("main.py", "TITLE =", 'import iris\n(X / "iris").mkdir()\nopen("labels.txt", "a")\nTITLE ='),
+    ("requirements.txt", "tqdm==4.70.1", "tqdm==4.70.1 \\\n  --hash=sha256:1"),
+    ("requirements.txt", "tqdm==4.70.1", "a @ git+https://b.c/d\n-r e.txt\n./f\ng==1  # h"),
+    ("requirements.txt", "tqdm==4.70.1", "tqdm\n-c constraints.txt"),
+    ("start-script.sh", "exec python main.py", "cd . && exec python \\\n  main.py 2>&1  # it's"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new"), CHOICES)
+def test_other_right_ways_pass(folder, file, old, new):
+    edit(folder / "Dockerfile", ":3.11-slim\n", ":3.11-slim AS first\n")
+    edit(folder / "Dockerfile", "ENV ", "ENV GRADIO_SERVER_NAME=0.0.0.0 ")
+    edit(folder / "main.py", "TITLE =", "PORT = 8080\nTITLE =")
+    edit(folder / file, old, new)
+    assert find(folder) == []
+
+
+def test_a_server_that_the_start_script_names_passes(folder):
+    edit(folder / "main.py", "demo.launch(\n        server_name=", "dict(\n        a=")
+    edit(folder / "start-script.sh", "python main.py", "uvicorn main:a --host 0.0.0.0 --port 8080")
+    assert find(folder) == []
+
+
+def test_a_copy_of_the_whole_folder_takes_what_dockerignore_lets_through(folder):
+    edit(folder / "Dockerfile", "main.py only_uploads.py picture.py start-script.sh ./", ". .")
+    assert find(folder) == [("secret", ".env")]
+    edit(folder / ".dockerignore", "", "**/.env\n")
+    assert find(folder) == []
+
+
+def test_start_script_must_be_a_program_here_or_in_the_image(folder):
+    (folder / "start-script.sh").chmod(0o644)
+    assert find(folder) == []
+    edit(folder / "Dockerfile", "RUN chmod +x", "# RUN chmod +x")
+    assert find(folder) == [("start-executable", "start-script.sh")]
+    (folder / "start-script.sh").chmod(0o755)
+    assert find(folder) == []
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "start-script.sh", "main.py"])
+def test_a_file_that_is_not_there_is_found(folder, file):
+    (folder / file).unlink()
+    assert find(folder) == [("copied", file)]
+
+
+def test_missing_weights_come_with_the_command_that_fetches_them(folder):
+    (folder / "data" / WEIGHTS).unlink()
+    edit(folder / "main.py", f'"{WEIGHTS}"', "NAME")  # download_model.py names them
+    (finding,) = check.check(folder, folder / "main.py", "mine")
+    assert f"data/{WEIGHTS} is missing. Run make model APP=mine" in finding.cure
+    assert find(folder, allow_missing_weights=True) == []
+
+
+@pytest.mark.parametrize("name", ["hello", "sepia", "themed"])
+def test_a_step_is_checked_as_the_app_of_its_image(name, tmp_path):
+    step = find_app(name).file
+    step = shutil.copytree(step.parent, tmp_path / "steps") / step.name
+    assert check.check(step.parent, step) == []
+    edit(step, 'server_name="0.0.0.0"', 'server_name="localhost"')
+    assert [(f.rule, f.file) for f in check.check(step.parent, step)] == [("host", step)]
+
+
+NAMES = {
+    "owner/name:v1 docker.io/owner/name:2026-01-31 ghcr.io/owner/repo-app:v1.2.0-0a1b2c3": [],
+    "registry.example.org:5000/group/owner/name:v1": [],
+    "name:v1 Owner/name:v1 ghcr.io/name:v1 owner/name/more:v1 owner//name:v1": ["image"],
+    "https://ghcr.io/owner/name:v1 localhost:5000/owner/name:v1": ["image"],
+    "owner/name owner/name:latest owner/name:-v1 owner/name:v~1": ["tag"],
+    "Name:latest": ["image", "tag"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"), [(name, rules) for names, rules in NAMES.items() for name in names.split()]
+)
+def test_names_that_serve_cannot_fetch_are_found(name, rules):
+    image, tag = re.fullmatch(r"(.*?)(?::([^:/]*))?", name).groups("")
+    for arguments in ((name, ""), (image, tag)):
+        assert [finding.rule for finding in check.check_name(*arguments)] == rules
+
+
+def test_a_tag_alone_is_checked_and_nothing_passes():
+    assert check.check_name("", "") == check.check_name("", "v1") == []
+    assert [finding.rule for finding in check.check_name("", "latest")] == ["tag"]
+
+
+def run(*arguments):
+    command = [sys.executable, check.__file__, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_every_app_of_the_gallery_is_ready():
+    done = run("all", "--allow-missing-weights", "--image", "ghcr.io/owner/name", "--tag", "v1")
+    assert (done.returncode, done.stderr) == (0, "")
+    ready = r"(\w[\w-]*): ready for SciLifeLab Serve \(\d+ rules\)"
+    names = [re.fullmatch(ready, line)[1] for line in done.stdout.splitlines()]
+    assert {"hello", "sepia", "flower", "resnet", "vgg11"} <= {*names}
+
+
+def test_findings_are_printed_and_fail_the_command(folder):
+    edit(folder / "main.py", "run_history=False", f'share=True, api_key="{FAKE_KEY}"')
+    edit(folder / "requirements.txt", "tqdm==", "tqdm>=")
+    done = run(str(folder / "main.py"), "--image", "Name", "--tag", "v1")
+    assert done.returncode == 1
+    assert done.stdout.startswith("my_classification: 5 to fix for SciLifeLab Serve\n  main.py: sh")
+    assert '\n  requirements.txt: pinned: "tqdm>=4.70.1" lets the next build' in done.stdout
+    assert '\n  image: Serve cannot fetch "Name". Write owner/name for Docker Hub' in done.stdout
+    assert FAKE_KEY not in done.stdout
+
+
+def test_an_unknown_app_is_answered_with_the_names():
+    done = run("nosuch")
+    assert done.returncode == 1
+    assert 'There is no app "nosuch". The apps are: hello,' in done.stderr
