@@ -5,7 +5,7 @@ import shutil
 
 from apps import ROOT
 
-CACHES = (".venv", ".pytest_cache", ".ruff_cache", ".gradio")
+CACHES = (".venv", ".venv-bench", ".pytest_cache", ".ruff_cache", ".gradio")
 
 
 def main(argv=None):

@@ -1,9 +1,9 @@
-"""Make a shared change in the folders of all three classifiers, after it was made in one.
+"""Copy a shared change from one classifier to wherever else it belongs.
 
-What differs between them is their model: in `main.py` the first docstring, the imports and the
-part marked as the model, in `download_model.py` the first line and the block of constants. All
-else in these files, and the files of IDENTICAL as a whole, are copied from one to the others.
-Imports are not: a new one must be added by hand. Needs nothing but Python.
+Some files are the same in several folders: PLACES says where. In the classifiers' `main.py` and
+`download_model.py` only the model differs: the first docstring, the imports and the part "Your
+model"; the first line and the block of constants. All else in them is shared. A new import must be
+added by hand. Needs nothing but Python.
 """
 
 import argparse
@@ -14,15 +14,19 @@ import sys
 
 from apps import ROOT, SUFFIX
 
-FOLDERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
-IDENTICAL = ("requirements.txt", "start-script.sh", "Dockerfile", ".dockerignore")
+CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
+PLACES = {name: CLASSIFIERS for name in ("main.py", "download_model.py")}
+PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "Dockerfile", ".dockerignore")}
+PLACES["picture.py"] = (*CLASSIFIERS, "example_apps")
+for name in ("only_uploads.py", "start-script.sh"):
+    PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 
 
-def place(beginning, text, file):
+def find_line(beginning, text, file):
     """Return where in a text the one line is that begins so."""
     found = [match.start() for match in re.finditer(f"(?m)^{beginning}", text)]
     if len(found) != 1:
-        sys.exit(f"{file} has {len(found)} lines, and not one, that begin: {beginning}")
+        sys.exit(f"{file} must have one line that begins with {beginning}, but has {len(found)}.")
     return found[0]
 
 
@@ -31,51 +35,49 @@ def cut(file):
     text = file.read_bytes().decode()
     if file.name == "main.py":
         nodes = ast.parse(text).body[1:]  # [0] is the docstring
-        first = next(n for n in nodes if not isinstance(n, (ast.Import, ast.ImportFrom)))
+        first = next(n for n in nodes if not isinstance(n, ast.Import | ast.ImportFrom))
         begin = sum(map(len, text.splitlines(keepends=True)[: first.lineno - 1]))
         model, end = "# ---- Your model", "# ---- End of your model"
-        cuts = [begin, place(model, text, file), place(end, text, file)]
+        cuts = [begin, find_line(model, text, file), find_line(end, text, file)]
     elif file.name == "download_model.py":
-        last = place("MAX_BYTES = ", text, file)
-        cuts = [text.index("\n"), place("FILE = ", text, file), text.index("\n", last)]
+        last = find_line("MAX_BYTES = ", text, file)
+        cuts = [text.index("\n"), find_line("FILE = ", text, file), text.index("\n", last)]
     else:
         cuts = [0]
     return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
-def merged(source, target):
-    """Return the target's text with the shared parts of the source's."""
-    theirs, own = cut(source), cut(target)
-    return "".join(theirs[i] if i % 2 else own[i] for i in range(len(own)))
+def differing(source):
+    """Return the files that differ from those in the folder `source`, each with its new text."""
+    new = {}
+    for name, folders in PLACES.items():
+        shared = cut(source / name)[1::2]
+        for file in (ROOT / folder / name for folder in folders):
+            text = "".join(map("".join, zip(cut(file)[::2], shared, strict=True)))
+            same_mode = file.stat().st_mode == (source / name).stat().st_mode
+            if text.encode() != file.read_bytes() or not same_mode:
+                new[file] = text
+    return new
 
 
 def main(argv=None):
-    names = {SUFFIX.sub("", folder): folder for folder in FOLDERS}
-    parser = argparse.ArgumentParser(description="Make a shared change in all three classifiers.")
-    parser.add_argument("--from", choices=names, dest="source", help="where you made the change")
-    parser.add_argument("--check", action="store_true", help="only say which files differ")
-    options = parser.parse_args(argv)
-    if not (options.source or options.check):
-        parser.error("say where you made the change: --from " + ", ".join(names))
-    source = ROOT / names[options.source or "resnet"]
-    new = {}
-    for target in (ROOT / folder for folder in FOLDERS if folder != source.name):
-        for name in (*IDENTICAL, "main.py", "download_model.py"):
-            text = merged(source / name, target / name)
-            same_mode = (source / name).stat().st_mode == (target / name).stat().st_mode
-            if text.encode() != (target / name).read_bytes() or not same_mode:
-                new[target / name] = text
+    parser = argparse.ArgumentParser(description="Copy a shared change to the other folders.")
+    parser.add_argument("--from", default="", dest="source", help="where you made the change")
+    source = parser.parse_args(argv).source
+    names = {SUFFIX.sub("", folder): folder for folder in CLASSIFIERS}
+    if source not in names:
+        choices = ", ".join(f"FROM={name}" for name in names)
+        sys.exit(f"Set the classifier in which you made the change: {choices}.")
+    new = differing(ROOT / names[source])
     for file, text in new.items():
-        print(f"{'differs' if options.check else 'changed'}: {file.relative_to(ROOT)}")
-        if not options.check:
-            file.write_bytes(text.encode())
-            shutil.copymode(source / file.name, file)
+        file.write_bytes(text.encode())
+        shutil.copymode(ROOT / names[source] / file.name, file)
+        print(f"changed: {file.relative_to(ROOT)}")
     if not new:
-        print("The three folders are in step.")
-    elif any(file.name == "main.py" for file in new) and not options.check:
+        print("All folders agree.")
+    elif any(file.name == "main.py" for file in new):
         print("Imports are not copied: add new ones by hand. Then: make lint, make test-quick")
-    return int(options.check and bool(new))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,33 @@
+"""Hello: to be written: what the app does, in one line."""
+
+import os
+import signal
+
+import gradio as gr
+from only_uploads import ONLY_UPLOADS
+
+
+def greet(name):
+    if not name:
+        raise gr.Error("Please type a name first.", print_exception=False)
+    return "Hello " + name + "!"
+
+
+demo = gr.Interface(
+    fn=greet,
+    inputs="text",
+    outputs="text",
+    flagging_mode="never",  # no Flag button: it would save what people type
+    analytics_enabled=False,  # nothing is reported to Gradio's makers
+)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
+    demo.launch(
+        server_name="0.0.0.0",  # from outside the container, too
+        server_port=int(os.environ.get("PORT", 8080)),
+        app_kwargs=ONLY_UPLOADS,
+        max_file_size="20mb",
+        run_history=False,  # inputs and answers do not stay in the browser
+        enable_monitoring=False,
+    )
