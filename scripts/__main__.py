@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
-VENV = SCRIPTS.parent / ".venv"
+BENCH = ("install --app resnet", "bench.environment")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
 PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
 IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
 
-# what each command runs: a program here, with this Python or (.venv) with that of the environment
+# what each command runs: a program here, with this Python or with that of an environment (.venv)
 COMMANDS = {
     "list": ("apps",),
     "run": (
@@ -43,6 +43,8 @@ COMMANDS = {
     "docker-push": (f"container.push {IMAGE}",),
     "test": (*TEST_TOOLS, f"{PYTEST} {{ARGS}}"),
     "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
+    "bench": (*BENCH, ".venv-bench bench.measure {ARGS}"),
+    "bench-memory": (*BENCH, ".venv-bench bench.memory {ARGS}"),
     "lint": ("install tests/requirements-lint.txt", ".venv maintain.lint"),
     "sync": ("maintain.sync --from={FROM}",),
     "workshop": ("maintain.workshop {ARGS}",),
@@ -72,6 +74,8 @@ make docker-push APP=resnet IMAGE=user/name
      TAG=v1                  a tag of your own; DOCKER=podman another engine
 make test                    test everything (the first time, it installs what it needs)
 make test-quick              the quick part
+make bench                   measure how fast the apps answer, into docs/bench (15 minutes)
+make bench-memory            the memory and rate of 10,000 answers
 make lint                    check the style of the code
 make sync FROM=resnet        copy a shared change to the other folders
 make workshop                refresh the code listings in docs/workshop
@@ -132,9 +136,10 @@ def main():
     for step in COMMANDS[command]:
         module, *arguments = fill_in(step, settings)
         python = sys.executable
-        if module == ".venv":
+        if module.startswith(".venv"):
+            bin_folder = SCRIPTS.parent / module / ("Scripts" if os.name == "nt" else "bin")
+            python = str(bin_folder / ("python.exe" if os.name == "nt" else "python"))
             module, *arguments = arguments
-            python = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
         if status := call(python, module, *arguments):
             return status if status > 0 else 128 - status  # ended by a signal
     return 0

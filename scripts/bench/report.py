@@ -1,0 +1,239 @@
+"""Make the table and the plots of docs/bench/ from the raw figures there."""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from statistics import median
+
+from apps import ROOT
+
+NAMES = {
+    "source": "the workshop's app of 2023",
+    "app": "resnet as handed out",
+    "litserve": "LitServe, batches of 8",
+    "faster_f32": "recipe faster, float32",
+    "faster_bf16": "recipe faster, bfloat16",
+    "hello": "hello (Gradio alone)",
+}
+NOISY_LOAD, NOISY_SPREAD = 10, 0.25
+
+
+def middle(rounds, what):
+    return median(seen[what] for seen in rounds)
+
+
+def ratios(found):
+    """Return rows of the table: what, the figure, the figure wanted, whether less is better."""
+    crowd, phone = found["crowd"], found["phone"]
+    bare = found["bare"][len(found["bare"]) // 2]
+
+    def per_second(name, visitors):
+        return middle(crowd[name][str(visitors)], "per_second")
+
+    hello = middle(crowd["hello"]["1"], "median_ms")
+    own = median(b["small"]["read_ms"] + b["small"]["model_ms"] for b in found["bare"])
+    answers = {v: per_second("app", v) for v in map(int, crowd["app"])}
+    vgg11 = found["vgg11_memory_mb"]
+    starts = [page / imports for page, imports in found["start_s"]]
+    rows = [
+        (
+            "small picture, 8 visitors: answers a second, over the app of 2023",
+            per_second("app", 8) / per_second("source", 8),
+            1.5,
+            False,
+        ),
+        (
+            "the same over LitServe",
+            per_second("app", 8) / per_second("litserve", 8),
+            0.53,
+            False,
+        ),
+        (
+            "the same with the recipe faster, float32",
+            per_second("faster_f32", 8) / per_second("litserve", 8),
+            0.7,
+            False,
+        ),
+    ]
+    if "faster_bf16" in crowd:
+        both = per_second("faster_bf16", 8) / per_second("litserve", 8)
+        rows.append(("the same with the recipe faster, bfloat16", both, 1.2, False))
+    rows += [
+        (
+            "phone photo (4000 x 3000), one visitor: time, over the app of 2023",
+            middle(phone["app"]["1"], "median_ms") / middle(phone["source"]["1"], "median_ms"),
+            1 / 50,
+            True,
+        ),
+        (
+            "phone photo, 4 visitors: answers a second, over LitServe",
+            middle(phone["app"]["4"], "per_second") / middle(phone["litserve"]["4"], "per_second"),
+            2.2,
+            False,
+        ),
+        (
+            "one visitor, small: time that is neither reading nor model, over hello",
+            (middle(crowd["app"]["1"], "median_ms") - own) / hello,
+            2.5,
+            True,
+        ),
+        ("start to page, over the imports alone", median(starts), 1.1, True),
+        (
+            "VGG11: peak memory, over the app without weights + the file",
+            vgg11["whole"] / (vgg11["empty"] + vgg11["weights"]),
+            1.1,
+            True,
+        ),
+        (
+            "answers a second at 16, 32 and 64 visitors, the lowest over the best",
+            min(answers[v] for v in (16, 32, 64)) / max(answers.values()),
+            0.9,
+            False,
+        ),
+    ]
+    if found["flower"]:
+        times = {name: middle(rounds, "median_ms") for name, rounds in found["flower"].items()}
+        both = times["faster_bf16"] / times["app"]
+        rows.append(("flower, one visitor: time with faster in bfloat16", both, 1 / 3, True))
+    best = max(bare["per_second"].values())
+    rows.append(
+        ("small picture, 8 visitors: answers a second, over the model alone at its best batch",
+         per_second("app", 8) / best, None, False)
+    )  # fmt: skip
+    return rows
+
+
+def noise(found):
+    """Say in a line whether the machine was busy with something else."""
+    load = max(found["idle_load_percent"])
+    spreads = []
+    for levels in found["crowd"].values():
+        for rounds in levels.values():
+            rates = [seen["per_second"] for seen in rounds]
+            spreads.append((max(rates) - min(rates)) / median(rates))
+    spread = median(spreads)
+    noisy = load > NOISY_LOAD or spread > NOISY_SPREAD
+    verdict = "**The machine was noisy: do not trust these figures.**" if noisy else "Quiet."
+    return f"{verdict} Load at rest: {load:.0f} %; typical spread between rounds: {spread:.0%}."
+
+
+def number(value):
+    return f"1/{1 / value:.0f}" if value < 0.1 else f"{value:.2f}"
+
+
+def table(found):
+    """Return the page bench.md."""
+    m = found["machine"]
+    packages = ", ".join(f"{name} {number}" for name, number in m["packages"].items())
+    lines = [
+        "| on this machine | measured | wanted | |",
+        "|---|---|---|---|",
+    ]
+    for what, value, wanted, less in ratios(found):
+        met = "" if wanted is None else "yes" if (value <= wanted) == less else "no"
+        limit = "" if wanted is None else f"{'at most' if less else 'at least'} {number(wanted)}"
+        lines.append(f"| {what} | {number(value)} | {limit} | {met} |")
+    lines += [
+        "",
+        "| | one visitor, ms | 8 visitors, a second | phone photo, one visitor, ms"
+        " | phone photo, 4 visitors, a second | memory, MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, levels in found["crowd"].items():
+        phone = found["phone"].get(name, {})
+        one = f"{middle(phone['1'], 'median_ms'):,.0f}" if "1" in phone else ""
+        four = f"{middle(phone['4'], 'per_second'):.1f}" if "4" in phone else ""
+        lines.append(
+            f"| {NAMES[name]} | {middle(levels['1'], 'median_ms'):.0f}"
+            f" | {middle(levels['8'], 'per_second'):.0f} | {one} | {four}"
+            f" | {found['resting'][name]:,.0f} |"
+        )
+    best = {
+        size: median(b["per_second"][size] for b in found["bare"])
+        for size in found["bare"][0]["per_second"]
+    }
+    size = max(best, key=best.get)
+    lines += [
+        "",
+        f"The model alone, float32, in batches of {size}: {best[size]:.0f} pictures a second;"
+        f" one at a time: {best['1']:.0f}.",
+        "",
+        f"{m['processor']}, {m['cores']} cores, {m['memory_gb']} GB, {m['system']}; Python"
+        f" {m['python']}, {packages}. {found['began']}, {found['minutes']} minutes,"
+        f" {found['rounds']} rounds, medians. {noise(found)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def plot(found, file, source):
+    """Draw answers a second and the slowest of twenty, from 1 to 64 visitors."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, (rate, slow) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    for name, levels in found["crowd"].items():
+        visitors = [int(level) for level in levels]
+        rate.plot(
+            visitors, [middle(r, "per_second") for r in levels.values()], "o-", label=NAMES[name]
+        )
+        slow.plot(visitors, [middle(r, "p95_ms") for r in levels.values()], "o-")
+    rate.set(title="Answers a second", xlabel="visitors at once")
+    slow.set(title="95 of 100 answers take less than (ms)", xlabel="visitors at once", yscale="log")
+    for axes in (rate, slow):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(visitors, visitors)
+        axes.grid(alpha=0.3)
+    rate.set_ylim(0)
+    rate.legend(fontsize="small")
+    figure.savefig(file, dpi=90, metadata={"Description": source, "Software": None})
+    pyplot.close(figure)
+
+
+def plot_memory(found, file, source):
+    """Draw memory and rate over the answers."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, memory = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    rate = memory.twinx()
+    answers = [point["answers"] for point in found["points"]]
+    (one,) = memory.plot(answers, [p["memory_mb"] for p in found["points"]], "o-", color="C0")
+    (two,) = rate.plot(answers, [p["per_second"] for p in found["points"]], "s--", color="C1")
+    memory.set(xlabel="answers so far", ylabel="memory, MB", title="resnet over many answers")
+    memory.set_ylim(0)
+    rate.set_ylabel("answers a second")
+    rate.set_ylim(0)
+    memory.legend([one, two], ["memory", "answers a second"], loc="lower right")
+    figure.savefig(file, dpi=90, metadata={"Description": source, "Software": None})
+    pyplot.close(figure)
+
+
+def write(folder):
+    """Write the table and the plots that belong to the raw figures in `folder`."""
+    for name, draw in (("bench", plot), ("memory", plot_memory)):
+        raw = folder / f"{name}.json"
+        if raw.exists():
+            found = json.loads(raw.read_text(encoding="utf-8"))
+            draw(found, folder / f"{name}.png", digest(raw))
+            if name == "bench":
+                page = folder / "bench.md"
+                page.write_text(table(found), encoding="utf-8", newline="\n")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "bench")
+    write(parser.parse_args(argv).folder)
+
+
+if __name__ == "__main__":
+    main()
