@@ -1,8 +1,9 @@
 """Let an app open only what its visitors upload: launch(..., app_kwargs=ONLY_UPLOADS).
 
 Whoever calls an app can name any file or address as its input. Gradio 6.31 opens such a file for
-some components, and fetches such an address for all. So each request is looked at before Gradio
-sees it: a file must lie in the folder of uploads, where the examples on the page are, too.
+some components, and fetches such an address for all, or passes it on as `file=https://...`. So each
+request is looked at before Gradio sees it: a file must lie in the folder of uploads, where the
+examples on the page are, too.
 """
 
 import os
@@ -42,6 +43,9 @@ def files_in(body):
 
 async def only_uploads(request: Request):
     """Refuse a request that names anything else: 403, and the same words whatever is there."""
+    refused = HTTPException(403, "Only files that were uploaded here can be used.")
+    if any("://" in str(part) for part in request.path_params.values()):
+        raise refused
     if request.method != "POST" or "multipart" in request.headers.get("content-type", ""):
         return  # only an upload has several parts
     try:
@@ -52,7 +56,7 @@ async def only_uploads(request: Request):
         path, url = file.get("path"), file.get("url")
         sent_along = path is None and str(url).startswith("data:")
         if not sent_along and not is_upload(path):
-            raise HTTPException(403, "Only files that were uploaded here can be used.")
+            raise refused
 
 
 ONLY_UPLOADS = {"dependencies": [Depends(only_uploads)]}

@@ -188,16 +188,6 @@ def assert_failed(app, ended, *words, code=1, left=()):
     assert app.contents() == [*left]
 
 
-def test_programs_differ_only_in_their_model():
-    shared = set()
-    for app in APPS:
-        docstring, _, text = source_of(app)[3:].partition('"""')
-        rest, blocks = CONSTANTS.subn("", text)
-        assert blocks == 1
-        shared.add((docstring.partition("\n")[2], rest))
-    assert len(shared) == 1
-
-
 PYTORCH = "https://download.pytorch.org/models/"
 NEXTCLOUD = "https://nextcloud.dc.scilifelab.se/s/"
 FLOWERS = f"flower_model_vgg19.pth {NEXTCLOUD}GSf2g5CAFxBPtMN/download"

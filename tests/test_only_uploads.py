@@ -164,6 +164,32 @@ def test_an_address_in_url_is_refused_or_never_asked(running, private, canary, n
     assert "Traceback" not in served.printed()
 
 
+@pytest.mark.parametrize("name", EACH)
+def test_an_app_fetches_nothing_for_others(running, canary, name):
+    """Gradio's own address for files would fetch any page, and pass it on."""
+    served, (address, asked) = running(name), canary
+    for route, url in itertools.product(
+        ("file=", "file/", "proxy="), (address, "https://example.com")
+    ):
+        for method in ("GET", "HEAD"):
+            whole = f"{served.url}gradio_api/{route}{url}/a.png"
+            answer = requests.request(method, whole, timeout=10, allow_redirects=False)
+            assert answer.status_code in (403, 404, 405), (method, whole)
+    assert asked == []
+
+
+@pytest.mark.parametrize("name", ["hello", "sepia"])
+def test_an_address_of_a_file_does_not_tell_whether_it_exists(running, private, name):
+    served = running(name)
+    answers = {
+        (answer.status_code, answer.text.replace(path, ""))
+        for path in (str(private), str(private.with_name("absent.png")), "/etc/passwd", "/dev/zero")
+        for answer in [requests.get(f"{served.url}gradio_api/file={path}", timeout=10)]
+    }
+    assert len(answers) == 1
+    assert answers.pop()[0] == 403
+
+
 @pytest.mark.parametrize("content_type", JSON)
 @pytest.mark.parametrize("name", ["hello", "sepia", "resnet"])
 def test_no_content_type_slips_past(running, private, name, content_type):

@@ -5,44 +5,28 @@ Into it go the step apps, and the folders with a `main.py` whose weights are the
 
 import argparse
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
 
-from apps import ROOT, App, find_apps, first_docstring_line
+from apps import ROOT, App, find_app, find_apps, first_docstring_line
 from install import install, package_name, requirement_lines
 
-SCRIPTS = Path(__file__).resolve().parent.parent
-TEMPLATE = SCRIPTS / "gallery" / "image"
-PROGRAMS = ("apps.py", "run.py", "gallery/serve.py", "gallery/page.py")
+SCRIPTS = ROOT / "scripts"
+PROGRAMS = "apps.py run.py gallery/serve.py gallery/page.py gallery/page.css gallery/page.js"
 # what an app does not need while it runs
 LEFT_OUT = "Dockerfile start-script.sh download_model.py requirements.txt *.replaced .* __pycache__"
 
 
 def join_requirements(files):
     """Return the lines of several requirements.txt; end the program if two contradict."""
-    lines = dict.fromkeys(
-        line for file in files if file.exists() for line in requirement_lines(file)
-    )
     chosen = {}
-    for line in lines:
+    for line in [line for file in files if file.exists() for line in requirement_lines(file)]:
         package = (package_name(line), line.partition(";")[2].strip())
         if chosen.setdefault(package, line) != line:
             sys.exit(f"One app needs {chosen[package]}, another one {line}. Give both the same.")
-    return list(lines)
-
-
-def write_dockerfile(file, folders):
-    """Write the Dockerfile of a gallery with these folders."""
-    stanzas = (TEMPLATE / "Dockerfile").read_text(encoding="utf-8").split("\n\n")
-    for number, stanza in enumerate(stanzas):
-        comment, _, copy = stanza.rpartition("\n")
-        if "FOLDER" in copy:
-            copies = [
-                copy.replace('"FOLDER/"', json.dumps(f"{folder.name}/")) for folder in folders
-            ]
-            stanzas[number] = "\n".join([comment, *copies]) if copies else ""
-    file.write_text("\n\n".join(filter(None, stanzas)), encoding="utf-8", newline="\n")
+    return list(chosen.values())
 
 
 def find_whole_apps():
@@ -53,19 +37,32 @@ def find_whole_apps():
 
 def assemble(folder):
     """Write the gallery into the empty `folder`, and return it as an app like any other."""
+
+    def write(name, text):
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
     apps, requirements = find_whole_apps()
-    left_out = shutil.ignore_patterns(*LEFT_OUT.split())
-    for source in dict.fromkeys(app.folder for app in apps):
-        shutil.copytree(source, folder / source.name, ignore=left_out)
-    shutil.copytree(ROOT / "docs" / "images", folder / "docs" / "images", ignore=left_out)
-    (folder / "scripts" / "gallery" / "image").mkdir(parents=True)
-    for name in (*PROGRAMS, "gallery/image/page.css", "gallery/image/page.js"):
+    # those with models first: in the image, each is a layer of its own, large and rarely changed
+    sources = [*dict.fromkeys(app.folder for app in reversed(apps)), ROOT / "docs" / "images"]
+    for source in sources:
+        ignore = shutil.ignore_patterns(*LEFT_OUT.split())
+        shutil.copytree(source, folder / source.relative_to(ROOT), ignore=ignore)
+    (folder / "scripts" / "gallery").mkdir(parents=True)
+    for name in PROGRAMS.split():
         shutil.copy(SCRIPTS / name, folder / "scripts" / name)
-    for name in ("main.py", "start-script.sh", ".dockerignore"):
-        shutil.copy(TEMPLATE / name, folder / name)
-    text = "".join(f"{line}\n" for line in requirements)
-    (folder / "requirements.txt").write_text(text, encoding="utf-8", newline="\n")
-    write_dockerfile(folder / "Dockerfile", [app.folder for app in apps if not app.is_step])
+    shutil.copy(SCRIPTS / "gallery" / "main.py", folder)
+    write("requirements.txt", "".join(f"{line}\n" for line in requirements))
+
+    # it is packaged as a classifier is, or without PyTorch as a bare app, but for what is copied
+    torch = any(package_name(line) == "torch" for line in requirements)
+    lender = find_app("resnet").folder if torch else SCRIPTS / "bare"
+    for name in ("start-script.sh", ".dockerignore"):
+        shutil.copy(lender / name, folder)
+    text = re.sub("(?m)^COPY --chown.*\n", "", (lender / "Dockerfile").read_text(encoding="utf-8"))
+    names = [*(f"{source.relative_to(ROOT).parts[0]}/" for source in sources), "scripts/"]
+    copies = [f"COPY --chown=app:app {json.dumps([name, name])}" for name in names]
+    copies += ["COPY --chown=app:app main.py start-script.sh ./", "RUN chmod"]
+    write("Dockerfile", text.replace("RUN chmod", "\n".join(copies)))
     return App(("gallery",), folder / "main.py", first_docstring_line(folder / "main.py"))
 
 

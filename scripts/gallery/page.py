@@ -7,27 +7,26 @@ from urllib.parse import quote
 import gradio as gr
 from apps import ROOT
 
+HERE = Path(__file__).parent
+PICTURES = ROOT / "docs" / "images"
 TITLE = "Machine learning demo apps"
 INTRODUCTION = (
     "Small apps to try, to read and to copy, each in one file. **Open** shows an app by itself, at "
     "an address that you can share."
 )
-PICTURES = ROOT / "docs" / "images"
-LOOK = Path(__file__).parent / "image"
 
 
 def add_tile(app, name):
     """Add an app: its picture, name and lesson, the app itself, and its source."""
-    address, picture = f"{quote(name)}/", PICTURES / f"{name}.png"
-    step, found, lesson = app.summary.partition(f", {app.name}: ")
-    if not found:
-        step, lesson = app.folder.name, app.summary
-    image = f'<img src="pictures/{quote(picture.name)}" alt="">' if picture.exists() else ""
-    with gr.Column(elem_classes="tile"):
+    address, picture = f"{quote(name)}/", f"{name}.png"
+    image = f'<img src="pictures/{quote(picture)}" alt="">' if (PICTURES / picture).exists() else ""
+    step, _, lesson = app.summary.rpartition(f", {app.name}: ")
+    step, lesson = step or app.folder.name, lesson[:1].upper() + lesson[1:]
+    with gr.Column(min_width=0, elem_classes="tile"):
         gr.HTML(
             f'<a class="picture" href="{address}" tabindex="-1" aria-hidden="true">{image}</a>'
-            f'<div class="text"><p class="step">{escape(step)}</p><h2>{escape(name)}</h2>'
-            f"<p>{escape(lesson[:1].upper() + lesson[1:])}</p></div>",
+            f'<div class="text"><small>{escape(step)}</small><h2>{escape(name)}</h2>'
+            f"<p>{escape(lesson)}</p></div>",
             elem_classes="about",
         )
         gr.Button("Open", link=address, variant="primary", size="md")
@@ -40,12 +39,12 @@ def add_tile(app, name):
 
 
 def make_page(shown, left_out):
-    """Return the page of `shown`, pairs of app and name, and the settings to serve it with.
+    """Return the page and the settings to serve it with.
 
-    `left_out` are lines of Markdown about the other apps.
+    `shown` are pairs of an app and the name in its address; `left_out` are lines about others.
     """
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        gr.Markdown(f"# {TITLE}\n{INTRODUCTION}", elem_classes="intro")
+        gr.Markdown(f"# {TITLE}\n{INTRODUCTION}")
         with gr.Row(elem_id="apps"):
             for app, name in shown:
                 add_tile(app, name)
@@ -54,8 +53,8 @@ def make_page(shown, left_out):
     font = gr.themes.LocalFont("Source Sans Pro", weights=(400, 700))
     return page, {
         "theme": gr.themes.Default(primary_hue="teal", font=[font, "sans-serif"]),
-        "css_paths": LOOK / "page.css",
-        "head": f"<script>{(LOOK / 'page.js').read_text(encoding='utf-8')}</script>",
+        "css_paths": HERE / "page.css",
+        "head": f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
         "footer_links": ["gradio", "settings"],
         "run_history": False,
     }

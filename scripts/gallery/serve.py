@@ -18,15 +18,16 @@ from urllib.parse import quote, urlsplit
 import gradio as gr
 import uvicorn
 from apps import find_apps
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from gallery.page import PICTURES, make_page
 from gradio.routes import INTERNAL_ROUTES
-from run import address_in_network, parse_port, require_free_port
+from run import address_in_network, only_uploads, parse_port, require_free_port
 
 # where a proxy serves the gallery, such as /workshop; most serve it at the top
 PREFIX = urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/")
+UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
 # what launch() and mount_gradio_app() both take, but for what the gallery decides
 SETTINGS = {*inspect.signature(gr.Blocks.launch).parameters}
 SETTINGS &= {*inspect.signature(gr.mount_gradio_app).parameters}
@@ -57,49 +58,40 @@ def run_until_launch(file):
     return launched[0]
 
 
-def why_left_out(app, error):
-    """Say in a line of Markdown why an app is not on the page, and what helps."""
-    if isinstance(error, SystemExit) and (app.folder / "download_model.py").exists():
-        problem, target, effect = "its weights are missing or damaged", "model", "fetches them"
-    elif isinstance(error, ModuleNotFoundError):
-        problem, target, effect = f"{error.name} is not installed", "run", "installs it"
-    else:
-        problem, target, effect = "it does not start", "run", "says why"
-    return f"**{app.name}** is not here: {problem}. `make {target} APP={app.name}` {effect}."
+def mount(server, path, uploads, make, *arguments):
+    """Serve on `path` the Gradio app that `make` returns, with a folder of uploads of its own.
+
+    With one folder for all, an app would open, and delete, what was uploaded to another one.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = os.path.join(UPLOADS, uploads)
+    try:
+        demo, settings = make(*arguments)
+        # a mounted app opens any file that a caller names, and fetches any address: not so here
+        settings["app_kwargs"] = only_uploads() | (settings.get("app_kwargs") or {})
+        # the root path is for proxies: Gradio would else give them addresses without the path
+        place = {"root_path": PREFIX + path.rstrip("/"), "ssr_mode": False}
+        gr.mount_gradio_app(server, demo, path, **place, **settings)
+    finally:
+        os.environ["GRADIO_TEMP_DIR"] = UPLOADS
 
 
-def mount(server, path, demo, settings):
-    """Serve a Gradio app on `path`, which must begin with a slash."""
-    # the root path is for proxies: Gradio would else give them addresses without the path
-    place = {"path": path, "root_path": PREFIX + path.rstrip("/"), "ssr_mode": False}
-    gr.mount_gradio_app(server, demo, **place, **settings)
-    demo.has_launched = True  # else Gradio would read any file for users, not only their uploads
-
-
-def add_slash(request: Request):
-    """Lead who asks for /name to /name/."""
-    return RedirectResponse(quote(request.url.path.rpartition("/")[2], safe="%") + "/")
-
-
-def mount_apps(server):
-    """Serve every app that starts; return these as [(app, name)], and lines about the others."""
-    uploads = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
+def mount_all(server):
+    """Serve every app that starts, and the page of these."""
     shown, left_out, taken = [], [], {"pictures", *INTERNAL_ROUTES}
     for app in find_apps():
         name = next((name for name in app.names if name not in taken), f"{app.name}-2")
-        # with one folder for all, an app would delete what another one still shows
-        os.environ["GRADIO_TEMP_DIR"] = os.path.join(uploads, name)
         try:
-            mount(server, f"/{name}", *run_until_launch(app.file))
+            mount(server, f"/{name}", name, run_until_launch, app.file)
         except (Exception, SystemExit) as error:  # the other apps go on
             print(f"{app.name} is left out: {error}", flush=True)
-            left_out.append(why_left_out(app, error))
+            cure = f"`make run APP={app.name}` fetches what it needs, or says what is wrong."
+            left_out.append(f"**{app.name}** is not here: it does not start. {cure}")
             continue
-        server.add_api_route(f"/{name}", add_slash)
+        server.add_route(f"/{name}", RedirectResponse(f"{quote(name)}/"))
         shown.append((app, name))
         taken.add(name)
-    os.environ["GRADIO_TEMP_DIR"] = uploads
-    return shown, left_out
+    server.mount("/pictures", StaticFiles(directory=PICTURES, check_dir=False))
+    mount(server, "/", ".page", make_page, shown, left_out)  # last: it takes all other paths
 
 
 class Server(uvicorn.Server):
@@ -121,9 +113,7 @@ def launch(server_name, server_port):
         require_free_port(server_name, server_port)
         print("Starting all apps ...", flush=True)
         server = FastAPI(openapi_url=None)
-        page, settings = make_page(*mount_apps(server))
-        server.mount("/pictures", StaticFiles(directory=PICTURES, check_dir=False))
-        mount(server, "/", page, settings)  # last, as it takes every path that is left
+        mount_all(server)
         print(f"The gallery runs. Open http://localhost:{server_port} in your browser.")
         print("Ctrl-C stops it.", flush=True)
         options = {"root_path": PREFIX, "log_level": "warning", "timeout_graceful_shutdown": 1}

@@ -6,7 +6,7 @@ function fit(frame) {
 }
 
 // A tile that opens takes the whole width: show it where the reader looks.
-document.addEventListener("click", (event) => {
-  const tile = event.target.closest(".tile .label-wrap")?.closest(".tile");
-  setTimeout(() => tile?.scrollIntoView({ block: "start", behavior: "smooth" }), 50);
+document.addEventListener("click", ({ target }) => {
+  const tile = target.closest(".label-wrap")?.closest(".tile");
+  setTimeout(() => tile?.scrollIntoView({ behavior: "smooth" }), 50);
 });
