@@ -5,7 +5,6 @@ The markers above the blocks, in `workshop_blocks.py`, say how each is run.
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -13,22 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-import pexpect
 import pytest
 import requests
 from apps import find_app
 from conftest import ROOT, engine_here, workshop_ports
-from workshop_blocks import (
-    CHAPTERS,
-    REASONS,
-    SHELL,
-    assert_prints,
-    assert_shows,
-    blocks_of,
-    run_by,
-)
+from made_up_weights import make_checkpoint
+from workshop_blocks import BLOCKS, assert_shows, run_by
 
 OWN_SETTINGS = ("VIRTUAL_ENV", "PYTHON", "MAKE", "MFLAGS", "GRADIO_", "DOCKER=")
+OUTPUT = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
 
 
 def publish(place):
@@ -48,26 +40,18 @@ class Reader:
     """Types blocks into a terminal in a folder, and starts apps in another terminal."""
 
     def __init__(self, place, folder):
-        self.place, self.folder = place, folder
-        self.state, self.log = place / "state", place / "log.txt"
+        self.folder, self.state, self.log = folder, place / "state", place / "log.txt"
         self.server = self.ports = None
-        others = [name for name in os.environ if not f"{name}=".startswith(OWN_SETTINGS)]
-        self.environment = {name: os.environ[name] for name in others}
-        path = self.environment["PATH"].split(os.pathsep)
-        path = [entry for entry in path if not entry.startswith(sys.prefix)]
         self.programs = place / "programs"
         self.programs.mkdir()
-        self.environment |= {
+        others = [name for name in os.environ if not f"{name}=".startswith(OWN_SETTINGS)]
+        path = os.environ["PATH"].split(os.pathsep)
+        path = [entry for entry in path if not entry.startswith(sys.prefix)]
+        self.environment = {name: os.environ[name] for name in others} | {
             "PATH": os.pathsep.join([str(self.programs), *path]),
             "PYTHONUNBUFFERED": "1",
-            "PYTHON_BASIC_REPL": "1",  # Python 3.13 has a prompt that draws
-            "TERM": "dumb",
         }
         self.state.write_text(f"cd '{folder}'\n")
-
-    def bring(self, name, program):
-        """Let a program of the machine be found under a name."""
-        (self.programs / name).symlink_to(program)
 
     def command(self, text):
         return ["bash", "-c", f"source '{self.state}'\nset -e\n{text}"]
@@ -77,55 +61,48 @@ class Reader:
         return self.command(f"{text}\n{{ export -p; echo \"cd '$PWD'\"; }} > '{self.state}'\n")
 
     def run(self, text):
-        return subprocess.run(
-            self.keeping(text),
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-        )
+        options = {"stdout": subprocess.PIPE, "text": True, "timeout": 900, **OUTPUT}
+        return subprocess.run(self.keeping(text), env=self.environment, **options)
+
+    def make_up_weights(self, block, printed):
+        """Do without the trained weights if this machine cannot fetch them; tell if that is so."""
+        if not block.option("weights") or "Nothing was saved." not in printed:
+            return False
+        file = find_app(block.option("weights"), self.folder).weights
+        if not file.exists():
+            make_checkpoint(file)
+        return True
 
     def type(self, block):
         """Type a block, run it to its end and check what it prints."""
         ended = self.run(block.text)
-        if block.option("weights") and "Nothing was saved." in ended.stdout:
-            self.make_up_weights(block)
-        else:
+        if not self.make_up_weights(block, ended.stdout):
             assert bool(ended.returncode) == ("fails" in block.options), ended.stdout
             assert block.shown.lower() in ended.stdout.lower(), ended.stdout  # CACHED, or cache
             if block.output is not None:
                 assert_shows(ended.stdout, block.output)
         assert "Traceback" not in ended.stdout, ended.stdout
 
-    def make_up_weights(self, block):
-        """Do without the trained weights, where this machine cannot fetch them."""
-        file = find_app(block.option("weights"), self.folder).weights
-        if not file.exists():
-            command = [sys.executable, ROOT / "scripts" / "make_checkpoint.py", file]
-            subprocess.run(command, check=True)
-
     def start(self, block):
         """Type a block that serves an app, and wait until it says what the text shows."""
         self.stop()
         self.ports = contextlib.ExitStack()
         self.ports.enter_context(workshop_ports())
-        if self.serves(block) or (self.weights_are_missing(block) and self.serves(block)):
-            return
-        raise AssertionError(self.log.read_text())
+        if not self.serves(block):
+            printed = self.log.read_text()
+            assert self.make_up_weights(block, printed), printed
+            assert self.serves(block), self.log.read_text()
 
     def serves(self, block):
         with self.log.open("w") as log:
             self.server = subprocess.Popen(
                 self.command(block.text),
                 env=self.environment,
-                stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
                 start_new_session=True,
                 # in the background of a shell, as in some CI, Ctrl-C would be ignored
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                **OUTPUT,
             )
         port, deadline = int(block.option("port") or 8080), time.monotonic() + 900
         while time.monotonic() < deadline and self.server.poll() is None:
@@ -135,12 +112,6 @@ class Reader:
                 time.sleep(3)  # a person looks at the page before pressing Ctrl-C
                 return True
             time.sleep(0.3)
-        return False
-
-    def weights_are_missing(self, block):
-        if block.option("weights") and "Nothing was saved." in self.log.read_text():
-            self.make_up_weights(block)
-            return True
         return False
 
     def stop(self):
@@ -157,32 +128,6 @@ class Reader:
                     os.killpg(server.pid, signal.SIGKILL)
                     server.wait()
                     raise
-
-    def converse(self, block, conversation):
-        """Type a block that starts Python, what stands at its prompt, and `exit()`."""
-        bash, *options = self.keeping(block.text)
-        python = pexpect.spawn(
-            bash, options, env=self.environment, encoding="utf-8", dimensions=(50, 500), timeout=60
-        )
-        prompt = r"(?:^|\n)(?:>>> |\.\.\. )"
-        python.expect(prompt)
-        for typed, expected in exchanges(conversation.text):
-            for line in typed:
-                python.sendline(line)
-                python.expect(prompt)
-            printed = python.before.replace("\r", "").partition("\n")[2]  # without the echo
-            assert_prints(printed, expected)
-        python.sendline("exit()")
-        python.expect(pexpect.EOF)
-        python.close()
-        assert python.exitstatus == 0, python.before
-
-
-def exchanges(conversation):
-    """Give what is typed at a Python prompt, as lines, and what is then printed."""
-    for exchange in re.findall(r"(?ms)^>>> .*?(?=^>>> |\Z)", conversation):
-        typed = re.match(r"(?m)(^(>>>|\.\.\.)( .*)?\n)+", exchange)[0]
-        yield [line[4:] for line in typed.splitlines()], exchange.removeprefix(typed)
 
 
 def answers(port):
@@ -213,27 +158,19 @@ def reader(tmp_path):
 def test_the_commands_work_as_typed_from_the_top(reader, record_property):
     engine = engine_here()
     if engine and engine != ["docker"]:
-        reader.bring("docker", shutil.which(engine[0]))
+        (reader.programs / "docker").symlink_to(shutil.which(engine[0]))
     counts = {"typed from the top": 0, "left out, as there is no Docker": 0}
-    for chapter in CHAPTERS:
-        blocks = list(blocks_of(chapter))
-        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-            if not block.is_typed:
-                continue
-            if "engine" in block.options and not engine:
-                counts["left out, as there is no Docker"] += 1
-                continue
+    for block, following in zip(BLOCKS, [*BLOCKS[1:], None], strict=True):
+        if block.is_typed and "engine" in block.options and not engine:
+            counts["left out, as there is no Docker"] += 1
+        elif block.is_typed:
             print(f"\n{block.place}\n{block.text}", end="", flush=True)
-            if "prompt" in block.options:
-                reader.converse(block, following)
-            elif "serves" in block.options:
-                reader.start(block)
-            else:
-                reader.type(block)
+            (reader.start if "serves" in block.options else reader.type)(block)
             counts["typed from the top"] += 1
-        reader.stop()
-        where = reader.run("pwd").stdout.strip()
-        assert where == str(reader.folder), f"{chapter.name} leaves the reader in {where}"
+        if not following or following.chapter != block.chapter:
+            reader.stop()
+            where = reader.run("pwd").stdout.strip()
+            assert where == str(reader.folder), f"{block.chapter} leaves the reader in {where}"
     record_property("blocks", counts)
 
 
@@ -241,20 +178,9 @@ def test_the_commands_work_as_typed_from_the_top(reader, record_property):
 def test_with_uv(tmp_path):
     publish(tmp_path / "gallery")
     reader = Reader(tmp_path, tmp_path / "gallery")
-    reader.bring("uv", Path(sys.prefix) / "bin" / "uv")
-    (block,) = [b for c in CHAPTERS for b in blocks_of(c) if b.marker == "run by: test_with_uv"]
+    (reader.programs / "uv").symlink_to(Path(sys.prefix) / "bin" / "uv")
+    (block,) = [block for block in BLOCKS if block.marker == "run by: test_with_uv"]
     try:
         reader.start(block)
     finally:
         reader.stop()
-
-
-def test_every_block_for_a_shell_is_run_or_says_why_not(record_property):
-    unclear = [b.place for b in SHELL if not re.match(r"(run|not run|file|part of)\b", b.marker)]
-    assert unclear == []
-    counts = {f"marked as one that {reason}": 0 for reason in REASONS}
-    for block in SHELL:
-        if block.marker.startswith("not run"):
-            counts[f"marked as one that {block.marker.removeprefix('not run: ')}"] += 1
-    elsewhere = [b for b in SHELL if not b.is_typed and re.match(r"run|file|part of", b.marker)]
-    record_property("blocks", {"run by another test": len(elsewhere), **counts})

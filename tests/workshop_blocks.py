@@ -2,7 +2,7 @@
 
 # The line above a block of code says what is done with the block:
 #
-#   <!-- file: PATH -->       it is that file, to the character (scripts/update_workshop.py)
+#   <!-- file: PATH -->       it is that file, to the character (`make workshop` refreshes it)
 #   <!-- part of: PATH -->    it occurs in that file
 #   <!-- tree: FOLDER -->     it names what is in that folder
 #   <!-- run -->              bash: typed in a fresh clone, in the order of the text. Options, with
@@ -11,11 +11,9 @@
 #                               fails           it ends with an error
 #                               serves          it starts an app, which runs until the next such
 #                                               block or the end of the chapter; port=9000
-#                               prompt          it starts Python, for the next block
 #                               engine          it needs Docker or Podman
 #                               weights=resnet  it fetches weights; where these cannot be had,
 #                                               made-up ones are put in their place
-#   <!-- run: at the prompt -->  pycon: typed at the prompt that the block above has started
 #   <!-- run: folder=NAME -->    pycon: typed at a Python prompt in that folder
 #   <!-- run: app=hello -->      bash, python: run while that app is served
 #   <!-- run by: test_... -->    run by that test, which says how
@@ -50,6 +48,10 @@ class Block(NamedTuple):
     output: str | None
 
     @property
+    def chapter(self):
+        return self.place.partition(":")[0]
+
+    @property
     def options(self):
         """What the marker says, without the words that are to be shown."""
         return re.sub(r'"(?:[^"\\]|\\.)*"', "", self.marker)
@@ -79,7 +81,6 @@ def blocks_of(chapter):
 
 
 BLOCKS = [block for chapter in CHAPTERS for block in blocks_of(chapter)]
-SHELL = [block for block in BLOCKS if block.language in ("bash", "sh", "powershell")]
 
 
 def marked(*beginnings, language=None):
@@ -95,7 +96,6 @@ def run_by(test):
 
 
 def pattern_of(expected):
-    """Return a pattern for a text in which `...` stands for anything."""
     return re.escape(expected.strip()).replace(re.escape("..."), ".*?")
 
 
