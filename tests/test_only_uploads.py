@@ -174,8 +174,10 @@ def test_an_app_fetches_nothing_for_others(running, canary, name):
         for method in ("GET", "HEAD"):
             whole = f"{served.url}gradio_api/{route}{url}/a.png"
             answer = requests.request(method, whole, timeout=10, allow_redirects=False)
-            assert answer.status_code == 403, (method, whole)
-            assert method == "HEAD" or answer.json() == {"detail": SENTENCE}, whole
+            if method == "HEAD":  # no text, and not every address has it
+                assert answer.status_code in (403, 405), whole
+            else:
+                assert (answer.status_code, answer.json()) == (403, {"detail": SENTENCE}), whole
     assert asked == []
 
 
