@@ -151,6 +151,7 @@ def check_over_http(app, url, folder):
     """Run the checks that need nothing but the app's address; return whether all passed."""
     from gradio_client import Client
 
+    url = url.rstrip("/") + "/"
     passed = report(app, "its page opens", check_page, url)
     options = {"verbose": False, "analytics_enabled": False, "download_files": folder}
     client = Client(url, **options, httpx_kwargs={"timeout": ANSWER_S, "trust_env": False})
