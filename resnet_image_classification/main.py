@@ -46,7 +46,7 @@ except Exception as error:  # torch has many errors for a damaged file
 @torch.inference_mode()
 def predict(picture):
     """Classify an uploaded picture, {"path": file}: the five most likely {label: probability}."""
-    image = read_picture(picture, enough=512)
+    image = read_picture(picture, enough=1024)
     batch = preprocess(image).unsqueeze(0)  # 1 picture x 3 colours x 224 x 224
     probabilities = model(batch.to(memory_format=torch.channels_last))[0].softmax(0)
     top = probabilities.topk(min(5, len(LABELS))).indices
@@ -70,6 +70,8 @@ with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(300, 1800)) a
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
+    # four at a time: pictures are read while the model runs; 200 more visitors may wait
+    demo.queue(max_size=200, default_concurrency_limit=4)
     demo.launch(
         server_name="0.0.0.0",  # from outside the container, too
         server_port=int(os.environ.get("PORT", 8080)),
@@ -77,4 +79,5 @@ if __name__ == "__main__":
         max_file_size="20mb",
         run_history=False,  # pictures and answers do not stay in the browser
         enable_monitoring=False,
+        state_session_capacity=100,  # Gradio remembers each visit, and memory would rise
     )

@@ -199,7 +199,7 @@ def measure(place, rounds, seconds):
                     found["phone"].setdefault(name, {}).setdefault(str(visitors), []).append(seen)
         for name, server in servers.items():
             found.setdefault("resting", {})[name] = server.memory()
-        found.setdefault("bare", []).append(program(venv_python(), "bench.bare", folders["app"]))
+        found.setdefault("bare", []).append(program(sys.executable, "bench.bare", folders["app"]))
         found["start_s"].append(start_seconds(folders["app"]))
         say(f"round {number + 1} of {rounds}")
     for server in servers.values():
