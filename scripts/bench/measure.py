@@ -115,8 +115,8 @@ def apply_recipe(folder, bfloat16=False):
     if bfloat16:
         main = folder / "main.py"
         text = main.read_text(encoding="utf-8")
-        assert text.count('"f32"') == 1
-        main.write_text(text.replace('"f32"', '"bf16"'), encoding="utf-8")
+        assert text.count('"f32",') == 1
+        main.write_text(text.replace('"f32",', '"bf16",'), encoding="utf-8")
 
 
 def measure_memory(place, found):
@@ -127,22 +127,19 @@ def measure_memory(place, found):
     found["vgg11_memory_mb"] = {**peaks, "weights": weights}
 
 
-def measure_flower(place, found, seconds):
-    """Measure one visitor of the flower app, as handed out and with the recipe in bfloat16."""
-    folders = {
-        name: systems.copy_app("flower", Path(place) / name) for name in ("app", "faster_bf16")
-    }
-    apply_recipe(folders["faster_bf16"], bfloat16=True)
-    servers = {
-        "app": systems.app_server(folders["app"]),
-        "faster_bf16": systems.app_server(folders["faster_bf16"], sys.executable),
-    }
-    for server in servers.values():
-        server.rest()
+def measure_flower(place, found, seconds, bfloat16):
+    """Measure one visitor of the flower app, as handed out and with the recipe."""
+    names = ("app", "faster_f32", *["faster_bf16"] * bfloat16)
+    servers = {}
+    for name in names:
+        folder = systems.copy_app("flower", Path(place) / f"flower_{name}")
+        if name != "app":
+            apply_recipe(folder, name == "faster_bf16")
+        servers[name] = systems.app_server(folder, sys.executable)
+        servers[name].rest()
     for _ in range(3):
         for name, server in servers.items():
-            seen = visit(server, "--seconds", seconds)
-            found["flower"].setdefault(name, []).append(seen)
+            found["flower"].setdefault(name, []).append(visit(server, "--seconds", seconds))
     for server in servers.values():
         server.stop()
 
@@ -186,16 +183,10 @@ def measure(place, rounds, seconds):
                 found["crowd"].setdefault(name, {}).setdefault(str(visitors), []).append(seen)
         for visitors in (1, 4):
             for name in ("app", "litserve", "faster_f32", "source"):
-                if visitors == 1 or name != "source":
-                    options = (
-                        "--picture",
-                        "phone",
-                        "--visitors",
-                        visitors,
-                        "--seconds",
-                        2 * seconds,
-                    )
-                    seen = visit(servers[name], *options)
+                if visitors == 1 or name != "source":  # that one takes seconds for each
+                    warm = 0 if name == "source" else 1
+                    phone = ("--picture", "phone", "--visitors", visitors, "--seconds", seconds)
+                    seen = visit(servers[name], *phone, "--warm", warm)
                     found["phone"].setdefault(name, {}).setdefault(str(visitors), []).append(seen)
         for name, server in servers.items():
             found.setdefault("resting", {})[name] = server.memory()
@@ -205,8 +196,7 @@ def measure(place, rounds, seconds):
     for server in servers.values():
         server.stop()
     measure_memory(place, found)
-    if bfloat16:
-        measure_flower(place, found, seconds)
+    measure_flower(place, found, seconds, bfloat16)
     return found
 
 

@@ -92,10 +92,11 @@ def ratios(found):
             False,
         ),
     ]
-    if found["flower"]:
-        times = {name: middle(rounds, "median_ms") for name, rounds in found["flower"].items()}
-        both = times["faster_bf16"] / times["app"]
-        rows.append(("flower, one visitor: time with faster in bfloat16", both, 1 / 3, True))
+    flower = {name: middle(rounds, "median_ms") for name, rounds in found["flower"].items()}
+    for name, wanted in (("faster_f32", None), ("faster_bf16", 1 / 3)):
+        if name in flower:
+            what = f"flower, one visitor: time with the {NAMES[name]}, over the app"
+            rows.append((what, flower[name] / flower["app"], wanted, True))
     best = max(bare["per_second"].values())
     rows.append(
         ("small picture, 8 visitors: answers a second, over the model alone at its best batch",

@@ -1,5 +1,6 @@
 """The servers that `make bench` measures, each started as its user would start it."""
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -41,9 +42,12 @@ class Server:
             env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", **environment},
             stdout=self.log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # a terminal hangs up on groups with a program that rests
         )
+        atexit.register(self.stop)
         self.wait_for_page()
         self.start_s = time.perf_counter() - start
+        time.sleep(2)  # Gradio looks at its own page first, and must not rest meanwhile
 
     def wait_for_page(self):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -65,12 +65,12 @@ async def ask_litserve(session, url, picture):
 ASK = {"gradio": ask_gradio, "hello": ask_hello, "litserve": ask_litserve}
 
 
-async def visit(server, url, kind, visitors, seconds, at_least):
+async def visit(server, url, kind, visitors, seconds, at_least, warm):
     """Return the seconds that each answer took, and how long all of it took."""
     pictures = [make_picture(kind, seed) for seed in range(visitors)]
     took, ask = [], ASK[server]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        for picture in pictures[:2]:  # warm
+        for picture in pictures[:warm]:
             await ask(session, url, picture)
         start = time.perf_counter()
 
@@ -94,8 +94,9 @@ def main(argv=None):
     parser.add_argument("--visitors", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--at-least", type=int, default=1, help="answers for each visitor")
+    parser.add_argument("--warm", type=int, default=2, help="answers that do not count, before")
     o = parser.parse_args(argv)
-    seen = visit(o.server, o.url.rstrip("/"), o.picture, o.visitors, o.seconds, o.at_least)
+    seen = visit(o.server, o.url.rstrip("/"), o.picture, o.visitors, o.seconds, o.at_least, o.warm)
     took, elapsed = asyncio.run(seen)
     print(json.dumps({"answers": len(took), "seconds": elapsed, "took": sorted(took)}))
 

@@ -1,7 +1,7 @@
-"""Rewrite the listings of whole files in docs/workshop from the files.
+"""Rewrite the listings and tables in docs/workshop from the files.
 
-A listing is a block of code below a line `<!-- file: example_apps/hello_app.py -->`. Needs nothing
-but Python.
+A listing is a block of code below a line `<!-- file: example_apps/hello_app.py -->`, a table stands
+between `<!-- table: docs/bench/bench.md -->` and `<!-- end of table -->`. Needs nothing but Python.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 from apps import ROOT
 
 FOLDER = ROOT / "docs" / "workshop"
+TABLE = re.compile(r"(?ms)^<!-- table: (\S+) -->\n.*?^<!-- end of table -->$")
 LISTING = re.compile(r"(?ms)^<!-- file: (\S+) -->\n```(\w*)\n(.*?)^```$")
 
 
@@ -21,7 +22,11 @@ def updated(text):
         content = (ROOT / match[1]).read_text(encoding="utf-8")
         return f"<!-- file: {match[1]} -->\n```{match[2]}\n{content}```"
 
-    return LISTING.sub(listing, text)
+    def table(match):
+        content = (ROOT / match[1]).read_text(encoding="utf-8")
+        return f"<!-- table: {match[1]} -->\n{content}<!-- end of table -->"
+
+    return TABLE.sub(table, LISTING.sub(listing, text))
 
 
 def outdated():
