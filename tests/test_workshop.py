@@ -170,7 +170,7 @@ def test_commands_settings_options_and_files_exist(file):
 def test_a_picture_has_words_for_those_who_cannot_see_it(file):
     text = (ROOT / file).read_text(encoding="utf-8")
     words = re.findall(r"!\[(.*?)\]\(", text, re.DOTALL) + re.findall(r'<img .*?alt="(.*?)"', text)
-    assert len(words) == len(re.findall(r"images/[\w-]+\.png", text))
+    assert len(words) == len(re.findall(r"(?:images|bench)/[\w-]+\.png", text))
     assert [alt for alt in words if len(alt) <= 20] == []
 
 

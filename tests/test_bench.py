@@ -1,0 +1,77 @@
+"""`make bench`: its visitors get answers, and the figures in the text are those that it wrote."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from apps import find_app
+from bench import report
+from conftest import ROOT, SCRIPTS
+from PIL import Image
+
+BENCH = ROOT / "docs" / "bench"
+CHAPTER = ROOT / "docs" / "workshop" / "2-interface.md"
+
+
+def figures(name="bench"):
+    return json.loads((BENCH / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_the_table_is_made_from_the_raw_figures():
+    assert (BENCH / "bench.md").read_text(encoding="utf-8") == report.table(figures())
+
+
+@pytest.mark.parametrize("name", ["bench", "memory"])
+def test_the_plot_is_made_from_the_raw_figures(name):
+    source = Image.open(BENCH / f"{name}.png").text["Description"]
+    assert source == report.digest(BENCH / f"{name}.json")
+
+
+def test_the_text_shows_this_table_and_these_plots():
+    text = CHAPTER.read_text(encoding="utf-8")
+    for paragraph in report.table(figures()).strip().split("\n\n"):
+        assert paragraph in text
+    for name in ("bench", "memory"):
+        assert f"(../bench/{name}.png)" in text
+
+
+def test_a_noisy_machine_is_said_to_be_noisy():
+    found = figures()
+    found["idle_load_percent"] = [3, 40, 2]
+    assert "The machine was noisy" in report.table(found)
+    found["idle_load_percent"] = [0, 0, 0]
+    for rounds in [rounds for levels in found["crowd"].values() for rounds in levels.values()]:
+        for number, seen in enumerate(rounds):
+            seen["per_second"] = 10 * (number + 1)
+    assert "The machine was noisy" in report.table(found)
+
+
+def test_a_figure_that_is_not_met_is_said_not_to_be():
+    found = figures()
+    for seen in found["crowd"]["source"]["8"]:
+        seen["per_second"] = 1000
+    (line,) = [
+        line
+        for line in report.table(found).splitlines()
+        if "over the app of 2023" in line and "small" in line
+    ]
+    assert line.endswith("| no |")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kind", "picture"),
+    [("hello", "hello", "small"), ("resnet", "gradio", "small"), ("resnet", "gradio", "phone")],
+)
+def test_visitors_of_an_app_get_answers(serve, classifier, name, kind, picture):
+    served = serve(find_app("hello") if name == "hello" else classifier(name))
+    code = f"import runpy, sys; sys.path[0] = {str(SCRIPTS)!r}"
+    code += "; runpy.run_module('bench.visitors', None, '__main__', True)"
+    options = ["--picture", picture, "--visitors", "3", "--seconds", "0.5"]
+    command = [sys.executable, "-c", code, kind, served.url, *options]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    seen = json.loads(ended.stdout)
+    assert seen["answers"] == len(seen["took"]) >= 3
+    assert seen["took"] == sorted(seen["took"])
