@@ -103,8 +103,8 @@ def test_faster_answers_as_the_network_does(
     tolerance,
 ):
     folder = new(gallery, "leaf_disease", "resnet")
-    apply(EFFICIENTNET, folder)
     apply(RECIPES / "faster.diff", folder)
+    apply(EFFICIENTNET, folder)
     main = folder / "main.py"
     text = main.read_text()
     assert text.count('"f32",') == 1
