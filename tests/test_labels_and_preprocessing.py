@@ -97,7 +97,7 @@ def test_the_app_gives_the_network_s_own_probabilities(app, trained_network):
 def random_picture(seed):
     """Return a picture of areas, edges and noise, of any size and shape."""
     random = np.random.default_rng(seed)
-    width, height = (int(side) for side in random.integers(40, 900, 2))
+    width, height = (int(side) for side in random.integers(120, 900, 2))  # strips are cut
     small = Image.fromarray(random.integers(0, 255, (5, 7, 3), "uint8"))
     pixels = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), "int16")
     noise = random.integers(-20, 20, (height, width, 1), "int16")
