@@ -2,7 +2,7 @@
 
 import gradio as gr
 import numpy as np
-from only_uploads import ONLY_UPLOADS
+from guard import GUARD
 from picture import read_picture
 
 SEPIA = [[0.393, 0.349, 0.272], [0.769, 0.686, 0.534], [0.189, 0.168, 0.131]]
@@ -24,4 +24,4 @@ with gr.Blocks(title="Sepia", analytics_enabled=False, delete_cache=(300, 1800))
     submit.click(sepia, picture, answer, preprocess=False)
 
 if __name__ == "__main__":
-    demo.launch(server_name="0.0.0.0", server_port=8080, app_kwargs=ONLY_UPLOADS)
+    demo.launch(server_name="0.0.0.0", server_port=8080, app_kwargs=GUARD)

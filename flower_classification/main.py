@@ -3,12 +3,11 @@
 import os
 import signal
 import sys
-import zipfile
 from pathlib import Path
 
 import gradio as gr
 import torch
-from only_uploads import ONLY_UPLOADS
+from guard import GUARD
 from picture import read_picture
 from torch import nn
 from torchvision.datasets import Flowers102
@@ -39,9 +38,9 @@ def load_model():
             nn.Dropout(),
             nn.Linear(2048, len(LABELS)),
         )
-    # weights_only: nothing that the file contains is executed; mmap: no second copy in memory
+    # weights_only: nothing that the file contains is executed
     with torch.serialization.safe_globals(PARTS):
-        weights = torch.load(WEIGHTS, "cpu", weights_only=True, mmap=zipfile.is_zipfile(WEIGHTS))
+        weights = torch.load(WEIGHTS, "cpu", weights_only=True)
     if isinstance(weights, nn.Module):
         weights = weights.state_dict()
     # trained on several graphics cards, each name begins with "module."
@@ -94,7 +93,7 @@ if __name__ == "__main__":
     demo.launch(
         server_name="0.0.0.0",  # from outside the container, too
         server_port=int(os.environ.get("PORT", 8080)),
-        app_kwargs=ONLY_UPLOADS,
+        app_kwargs=GUARD,
         max_file_size="20mb",
         run_history=False,  # pictures and answers do not stay in the browser
         enable_monitoring=False,

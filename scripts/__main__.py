@@ -45,16 +45,26 @@ COMMANDS = {
     "test": (*TEST_TOOLS, f"{PYTEST} -m {{ALL}} {{ARGS}}"),
     "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
     "test-recipes": (*TEST_TOOLS, f"{PYTEST} -m recipes {{ARGS}}"),
+    "fuzz": (*TEST_TOOLS, f"{PYTEST} tests/test_fuzz.py --hypothesis-profile=long {{ARGS}}"),
     "bench": (*BENCH, ".venv-bench bench.measure {ARGS}"),
     "bench-memory": (*BENCH, ".venv-bench bench.memory {ARGS}"),
+    "load": (
+        *BENCH,
+        ".venv-bench bench.load {APP} --users={USERS} --seconds={SECONDS}",
+    ),
     "lint": ("install tests/requirements-lint.txt", ".venv maintain.lint"),
+    "constraints": (*TEST_TOOLS[:1], ".venv maintain.constraints"),
+    "audit": (
+        "install --app resnet tests/requirements-audit.txt",
+        ".venv maintain.audit",
+    ),
     "sync": ("maintain.sync --from={FROM}",),
     "workshop": ("maintain.workshop {ARGS}",),
     "screenshots": (*TEST_TOOLS, ".venv maintain.screenshots {ARGS}"),
     "clean": ("maintain.clean",),
 }
 DEFAULTS = {"APP": "", "HOST": "127.0.0.1", "PORT": "8080", "NAME": "", "FROM": "", "IMAGE": ""}
-DEFAULTS |= {"TAG": "", "ARGS": "", "DOCKER": "", "TORCH_INDEX": ""}
+DEFAULTS |= {"USERS": "50", "SECONDS": "60", "TAG": "", "ARGS": "", "DOCKER": "", "TORCH_INDEX": ""}
 HELP = """\
 make list                    the apps: name, file, what each teaches
 make run APP=sepia           start an app, then open http://localhost:8080
@@ -77,9 +87,14 @@ make docker-push APP=resnet IMAGE=user/name
 make test                    test everything (the first time, it installs what it needs)
 make test-quick              the quick part
 make test-recipes            the recipes whole, in some minutes
+make fuzz                    10,000 damaged pictures, in about 15 minutes
 make bench                   measure how fast the apps answer, into docs/bench (15 minutes)
 make bench-memory            the memory and rate of 10,000 answers
+make load APP=resnet         let 50 people use an app for a minute, and check their answers
+     USERS=200 SECONDS=60    more of them, or longer
 make lint                    check the style of the code
+make constraints             take the newest versions of all packages that fit
+make audit                   known weaknesses and licences of the packages (needs a network)
 make sync FROM=resnet        copy a shared change to the other folders
 make workshop                refresh the code listings in docs/workshop
 make screenshots             refresh the pictures in docs/images

@@ -72,12 +72,17 @@ def index_answers(index):
 
 
 def requirement_lines(file):
-    """Return the requirements in `file` and in the files that it names with -r."""
+    """Return the requirements in `file` and in the files that it names with -r.
+
+    A file of constraints is named by a line of its own: -c and its path.
+    """
     lines = []
     for line in file.read_text(encoding="utf-8").splitlines():
         line = line.split("#")[0].strip()
         if line.startswith("-r "):
             lines += requirement_lines(file.parent / line[3:].strip())
+        elif line.startswith("-c "):
+            lines.append(f"-c {file.parent / line[3:].strip()}")
         elif line:
             lines.append(line)
     return list(dict.fromkeys(lines))
@@ -88,10 +93,13 @@ def package_name(requirement):
 
 
 def install(requirements):
-    """Install `requirements` (lines as in requirements.txt) into `.venv`, unless it was done."""
+    """Install `requirements` (as requirement_lines gives them) into `.venv`, unless it was done."""
+    constraints = [Path(line[3:]) for line in requirements if line.startswith("-c ")]
+    requirements = [line for line in requirements if not line.startswith("-c ")]
+    wanted = "\n".join([*requirements, *(file.read_text(encoding="utf-8") for file in constraints)])
     if not venv_python().exists():
         make_venv()
-    stamp = STAMPS / hashlib.sha256("\n".join(requirements).encode()).hexdigest()[:16]
+    stamp = STAMPS / hashlib.sha256(wanted.encode()).hexdigest()[:16]
     if stamp.exists():
         return
     if not has_pip():  # a .venv that uv made, or one that was left half made
@@ -108,7 +116,7 @@ def install(requirements):
             print(f"PyTorch's own index ({TORCH_INDEX}) does not answer.")
             print("Taking the default build, which brings several GB for graphics cards.")
     print("Installing", ", ".join(package_name(line) for line in requirements), flush=True)
-    pip("install", *requirements)
+    pip("install", *requirements, *(word for file in constraints for word in ("-c", str(file))))
     if before - installed():  # other versions than before: look again at what others need
         shutil.rmtree(STAMPS, ignore_errors=True)
     STAMPS.mkdir(exist_ok=True)
@@ -131,7 +139,8 @@ def main(argv=None):
             sys.exit(f"{file} is missing. It names the packages to install.")
         lines += requirement_lines(file)
     if arguments.only:
-        lines = [line for line in lines if package_name(line) in arguments.only.split(",")]
+        only = ["-c", *arguments.only.split(",")]
+        lines = [line for line in lines if package_name(line) in only]
     if lines:
         install(list(dict.fromkeys(lines)))
 

@@ -100,7 +100,8 @@ def put_in(step, folder):
     top = "\n\n".join(['""""""', *("\n".join(lines) for _, lines in groups)])
     write(folder / "main.py", "".join([top, "\n", *code, *launch]))
     packages = [module for is_package, _, module in map(order, imports - others) if is_package]
-    for name in [f"{package}.py" for package in packages] + ["requirements.txt"] * bool(packages):
+    lists = ["requirements.txt", "constraints.txt"] if packages else []
+    for name in [*(f"{package}.py" for package in packages), *lists]:
         if step.with_name(name).exists():
             shutil.copy(step.with_name(name), folder)
 

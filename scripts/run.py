@@ -2,7 +2,7 @@
 
 The app's file runs as it stands, as by `python FILE`, but for two things: the server's name and
 port, which the file fixes for containers and for the workshop, are replaced; and an app that has no
-`only_uploads.py`, such as `hello`, is closed by it as well.
+`guard.py`, such as `hello`, is protected by it as well.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 
 from apps import ROOT, find_app
 
-DOOR = ROOT / "example_apps" / "only_uploads.py"
+DOOR = ROOT / "example_apps" / "guard.py"
 
 
 def parse_port(text):
@@ -55,19 +55,19 @@ def address_in_network():
         return probe.getsockname()[0]
 
 
-def only_uploads():
-    """Return the setting of launch() that lets an app open only what its visitors upload.
+def guard():
+    """Return the settings of launch() that protect an app, and make its folder of uploads.
 
-    The folder of uploads is the one that the environment names now.
+    It lies in the folder that the environment names now.
     """
-    return runpy.run_path(str(DOOR))["ONLY_UPLOADS"]
+    return runpy.run_path(str(DOOR))["GUARD"]
 
 
 def start_on(host, port, name):
     """Make every Gradio app that is launched from now on listen on `host` and `port`."""
     import gradio as gr
 
-    launch, closed = gr.Blocks.launch, {"app_kwargs": only_uploads()}
+    launch, closed = gr.Blocks.launch, {"app_kwargs": guard()}
 
     def launch_here(demo, *args, **kwargs):
         here = {"server_name": host, "server_port": port, "quiet": True}

@@ -123,7 +123,7 @@ def check_closed(url, endpoint):
         data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
         answer = httpx.post(f"{url}gradio_api/call{endpoint}", json=data, trust_env=False)
         if answer.status_code != 403:
-            raise Failed("it takes a file that was not uploaded: see only_uploads.py of any app")
+            raise Failed("it takes a file that was not uploaded: see guard.py of any app")
     return "only uploads are opened"
 
 

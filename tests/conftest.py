@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 import requests
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -35,6 +37,12 @@ OF_MAKE += ["APP", "HOST", "PORT", "NAME", "FROM", "IMAGE", "TAG", "GIVEN"]
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
+# how many cases Hypothesis tries in each test; `make fuzz` takes "long"
+common = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("short", max_examples=40, derandomize=True, database=None, **common)
+settings.register_profile("long", max_examples=2_500, print_blob=True, **common)
+settings.load_profile("short")
+
 
 def pytest_configure():
     for name in OF_MAKE:
@@ -50,11 +58,16 @@ def pytest_collection_modifyitems(items):
 
 
 class Served(NamedTuple):
-    """A running app: its address, its folder for uploads, what it prints."""
+    """A running app: its address, the folder for temporary files, what it prints."""
 
     url: str
-    uploads: Path
+    temporary: Path
     log: Path
+
+    @property
+    def uploads(self):
+        """The folder that only this run of the app uses."""
+        return next(path for path in self.temporary.glob("gradio-*") if path.is_dir())
 
     def printed(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -86,6 +99,20 @@ def serve(tmp_path_factory):
         assert "warn" not in served.printed().lower()
 
 
+def import_app(app):
+    """Import an app's main.py with the modules beside it, as `python main.py` would."""
+    sys.path.insert(0, str(app.folder))
+    for name in ("picture", "guard"):
+        sys.modules.pop(name, None)
+    try:
+        specification = importlib.util.spec_from_file_location(app.name, app.file)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(app.folder))
+    return module
+
+
 def start_main(file, port, python=sys.executable, **environment):
     """Run `python main.py` as in a container, and return the process."""
     return subprocess.Popen(
@@ -96,6 +123,36 @@ def start_main(file, port, python=sys.executable, **environment):
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+NGINX = """daemon off; pid nginx.pid; error_log error.log;
+events {{}}
+http {{
+    access_log off; client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location = /favicon.ico {{ return 204; }}
+        {location}
+    }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx_before(folder, port, location):
+    """Serve with nginx what these lines of its settings say, on a port."""
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not program:
+        pytest.skip("NO NGINX on this machine, to put before an app")
+    (folder / "nginx.conf").write_text(NGINX.format(port=port, location=location))
+    nginx = subprocess.Popen([program, "-p", folder, "-c", folder / "nginx.conf"])
+    try:
+        wait_until_open(nginx, f"http://127.0.0.1:{port}/favicon.ico")
+        yield
+    finally:
+        nginx.terminate()
+        nginx.wait(20)
 
 
 def wait_until_open(process, url):
@@ -202,12 +259,14 @@ def browser():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many blocks of commands in the workshop's text were run."""
+    """Say how many blocks of commands in the workshop's text were run, and what fuzzing found."""
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:
             if name == "blocks":
                 counts = ", ".join(f"{number} {what}" for what, number in value.items())
                 terminalreporter.write_line(f"Blocks of commands in the workshop's text: {counts}")
+            elif name == "fuzz":
+                terminalreporter.write_line(value)
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """The classifiers, each through its real server, with real checkpoints of random numbers."""
 
+import contextlib
+import io
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -13,7 +16,7 @@ import pytest
 import requests
 import torch
 from apps import find_app
-from conftest import start_main, wait_until_open
+from conftest import import_app, start_main, wait_until_open
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from made_up_weights import flower_vgg19
@@ -340,6 +343,48 @@ def test_weights_that_would_run_a_command_are_refused(tmp_path, name):
     ended = run_with_weights(tmp_path, name, {"weight": RunsACommand(f"touch {trap}")})
     assert ended.returncode == 1
     assert not trap.exists()
+
+
+def hostile_files(trap):
+    """Return files of weights that would run a command, each under the name of a form."""
+
+    def saved(content, **options):
+        file = io.BytesIO()
+        torch.save(content, file, **options)
+        return file.getvalue()
+
+    command, module = RunsACommand(f"touch {trap}"), nn.Linear(1, 1)
+    module.more = command
+    return {
+        "a bare pickle": pickle.dumps(command),
+        "deep in a state_dict": saved({"a": [{"b": (command,)}]}),
+        "torch's older format": saved(command, _use_new_zipfile_serialization=False),
+        "in a whole model": saved(module),
+        "in DataParallel": saved(nn.DataParallel(module)),
+        "in DataParallel, older": saved(
+            nn.DataParallel(module), _use_new_zipfile_serialization=False
+        ),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOADERS)
+def test_no_form_of_file_runs_code(classifier, tmp_path, monkeypatch, name):
+    """Each would run a command if it were loaded without care: that is tried first."""
+    module, trap = import_app(classifier(name)), tmp_path / "trap"
+    for form, content in hostile_files(trap).items():
+        (tmp_path / "weights.pth").write_bytes(content)
+        with contextlib.suppress(Exception):
+            if form == "a bare pickle":
+                pickle.loads(content)
+            else:
+                torch.load(tmp_path / "weights.pth", weights_only=False)
+        assert trap.exists(), form
+        trap.unlink()
+        monkeypatch.setattr(module, "WEIGHTS", tmp_path / "weights.pth")
+        with pytest.raises(Exception, match=r"(?i)weights.only|unsupported|invalid|unpickl"):
+            module.load_model()
+        assert not trap.exists(), form
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from new import split_main
 
 BARE = SCRIPTS / "bare"
 FOLDERS = [BARE, *(find_app(name).folder for name in CLASSIFIERS)]
-IN_EACH = ["main.py", "only_uploads.py", "README.md", "requirements.txt", "Dockerfile"]
+IN_EACH = ["main.py", "guard.py", "README.md", "requirements.txt", "Dockerfile"]
 IN_EACH += [".dockerignore", "start-script.sh"]
 OF_A_MODEL = ["picture.py", "download_model.py", "data/README.md"]
 

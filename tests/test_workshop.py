@@ -18,7 +18,15 @@ import numpy as np
 import pytest
 import requests
 from apps import find_app, find_apps
-from conftest import CLASSIFIERS, ROOT, SWITCHED_OFF, engine_here, start_main, wait_until_open
+from conftest import (
+    CLASSIFIERS,
+    ROOT,
+    SWITCHED_OFF,
+    engine_here,
+    nginx_before,
+    start_main,
+    wait_until_open,
+)
 from container.images import engine_run
 from gradio_client import Client, handle_file
 from maintain.workshop import outdated, updated
@@ -359,36 +367,20 @@ def test_behind_a_proxy(tmp_path):
     assert_in_table(printed.strip().splitlines()[-1], shown)
 
 
-NGINX = """daemon off; pid nginx.pid; error_log error.log;
-events {{}}
-http {{
-    access_log off; client_body_temp_path body; proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location = /favicon.ico {{ return 204; }}
-        {location}
-    }}
-}}
-"""
-
-
 @pytest.mark.slow
 def test_behind_nginx_under_a_path(tmp_path, page):
     """The text's lines for nginx: the page has its style, and an answer and its progress come."""
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if not program:
-        pytest.skip("NO NGINX on this machine, to try the text's lines")
     (location,) = run_by("test_behind_nginx_under_a_path")
     assert "location /hello/ {" in location
     app_port, port = free_port(), free_port()
     location = location.replace("127.0.0.1:8080", f"127.0.0.1:{app_port}")
-    (tmp_path / "nginx.conf").write_text(NGINX.format(port=port, location=location))
     app = copy_app("progress", tmp_path, app_port)
     process = start_main(app, app_port, GRADIO_ROOT_PATH="/hello")
-    nginx = subprocess.Popen([program, "-p", tmp_path, "-c", tmp_path / "nginx.conf"])
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(process.wait, 20)
+        stack.callback(process.terminate)
         wait_until_open(process, f"http://127.0.0.1:{app_port}/")
+        stack.enter_context(nginx_before(tmp_path, port, location))
         answers = []
         page.on("response", lambda answer: answers.append(answer))
         page.goto(f"http://127.0.0.1:{port}/hello/")
@@ -401,10 +393,6 @@ def test_behind_nginx_under_a_path(tmp_path, page):
         assert any("/hello/gradio_api/" in answer.url for answer in answers)
         failed = [answer.url for answer in answers if not answer.ok]
         assert [url for url in failed if not url.endswith(SWITCHED_OFF)] == []
-    finally:
-        for running in (nginx, process):
-            running.terminate()
-            running.wait(20)
 
 
 # --- the messages of "When something goes wrong" -------------------------------------------------
@@ -535,7 +523,7 @@ scripts/run.py: Port <8080> is taken, perhaps by an app in another terminal.
 resnet_image_classification/main.py: <image_classification_resnet18.pth> is missing<.>
 resnet_image_classification/main.py: <...> is damaged, or holds another model<.>
 resnet_image_classification/download_model.py: Nothing was saved. Try --url (a mirror) or --file (a copy): see --help.
-example_apps/only_uploads.py: Only files that were uploaded here can be used.
+example_apps/guard.py: Only files that were uploaded here can be used.
 scripts/container/images.py: There is no <docker and no podman> here.
 scripts/container/images.py: <docker> is installed, but its engine does not answer."""  # noqa: E501
 

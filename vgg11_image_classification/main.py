@@ -3,12 +3,11 @@
 import os
 import signal
 import sys
-import zipfile
 from pathlib import Path
 
 import gradio as gr
 import torch
-from only_uploads import ONLY_UPLOADS
+from guard import GUARD
 from picture import read_picture
 from torchvision.models import VGG11_Weights, vgg11
 
@@ -25,8 +24,8 @@ preprocess = VGG11_Weights.IMAGENET1K_V1.transforms()  # as in training: 224 x 2
 def load_model():
     with torch.device("meta"):  # only the layers' shapes; the numbers come from the file
         model = vgg11()
-    # weights_only: nothing that the file contains is executed; mmap: no second copy in memory
-    weights = torch.load(WEIGHTS, "cpu", weights_only=True, mmap=zipfile.is_zipfile(WEIGHTS))
+    # weights_only: nothing that the file contains is executed
+    weights = torch.load(WEIGHTS, "cpu", weights_only=True)
     model.load_state_dict(weights, assign=True)
     return model
 
@@ -75,7 +74,7 @@ if __name__ == "__main__":
     demo.launch(
         server_name="0.0.0.0",  # from outside the container, too
         server_port=int(os.environ.get("PORT", 8080)),
-        app_kwargs=ONLY_UPLOADS,
+        app_kwargs=GUARD,
         max_file_size="20mb",
         run_history=False,  # pictures and answers do not stay in the browser
         enable_monitoring=False,

@@ -4,7 +4,7 @@ import os
 import signal
 
 import gradio as gr
-from only_uploads import ONLY_UPLOADS
+from guard import GUARD
 
 
 def greet(name):
@@ -26,7 +26,7 @@ if __name__ == "__main__":
     demo.launch(
         server_name="0.0.0.0",  # from outside the container, too
         server_port=int(os.environ.get("PORT", 8080)),
-        app_kwargs=ONLY_UPLOADS,
+        app_kwargs=GUARD,
         max_file_size="20mb",
         run_history=False,  # inputs and answers do not stay in the browser
         enable_monitoring=False,

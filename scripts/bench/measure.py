@@ -158,7 +158,7 @@ def start_servers(place, bfloat16):
         "litserve": lambda: systems.litserve_server(weights),
         "faster_f32": lambda: systems.app_server(folders["f32"], sys.executable),
         "faster_bf16": lambda: systems.app_server(folders["bf16"], sys.executable),
-        "hello": systems.hello_server,
+        "hello": lambda: systems.step_server("hello"),
     }
     if not bfloat16:
         del start["faster_bf16"]

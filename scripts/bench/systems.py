@@ -113,7 +113,7 @@ def litserve_server(weights):
     return Server("litserve", [sys.executable, HERE / "litserve_app.py", weights, "{PORT}"])
 
 
-def hello_server():
-    """Start `hello` on a port of its own: its file says 8080, which `make run` replaces."""
-    command = [venv_python(), ROOT / "scripts" / "run.py", "hello", "--port", "{PORT}"]
-    return Server("hello", command)
+def step_server(name):
+    """Start a step app on a port of its own: its file says 8080, which `make run` replaces."""
+    command = [venv_python(), ROOT / "scripts" / "run.py", name, "--port", "{PORT}"]
+    return Server(name, command)

@@ -16,7 +16,8 @@ from install import install, package_name, requirement_lines
 SCRIPTS = ROOT / "scripts"
 PROGRAMS = "apps.py run.py gallery/serve.py gallery/page.py gallery/page.css gallery/page.js"
 # what an app does not need while it runs
-LEFT_OUT = "Dockerfile start-script.sh download_model.py requirements.txt *.replaced .* __pycache__"
+LEFT_OUT = "Dockerfile start-script.sh download_model.py requirements.txt constraints.txt"
+LEFT_OUT += " *.replaced .* __pycache__"
 
 
 def join_requirements(files):
@@ -24,6 +25,8 @@ def join_requirements(files):
     chosen = {}
     for line in [line for file in files if file.exists() for line in requirement_lines(file)]:
         package = (package_name(line), line.partition(";")[2].strip())
+        if package[0] == "-c":  # those of one app fit together; see find_lender()
+            continue
         if chosen.setdefault(package, line) != line:
             sys.exit(f"One app needs {chosen[package]}, another one {line}. Give both the same.")
     return list(chosen.values())
@@ -33,6 +36,12 @@ def find_whole_apps():
     """Return the apps that the gallery can show, and the lines of what they need."""
     apps = [app for app in find_apps() if not app.weights or app.weights.exists()]
     return apps, join_requirements([app.folder / "requirements.txt" for app in apps])
+
+
+def find_lender(requirements):
+    """Return the folder whose constraints, Dockerfile and so on the gallery takes."""
+    torch = any(package_name(line) == "torch" for line in requirements)
+    return find_app("resnet").folder if torch else SCRIPTS / "bare"
 
 
 def assemble(folder):
@@ -51,12 +60,11 @@ def assemble(folder):
     for name in PROGRAMS.split():
         shutil.copy(SCRIPTS / name, folder / "scripts" / name)
     shutil.copy(SCRIPTS / "gallery" / "main.py", folder)
-    write("requirements.txt", "".join(f"{line}\n" for line in requirements))
+    write("requirements.txt", "\n".join(["-c constraints.txt", *requirements, ""]))
 
     # it is packaged as a classifier is, or without PyTorch as a bare app, but for what is copied
-    torch = any(package_name(line) == "torch" for line in requirements)
-    lender = find_app("resnet").folder if torch else SCRIPTS / "bare"
-    for name in ("start-script.sh", ".dockerignore"):
+    lender = find_lender(requirements)
+    for name in ("constraints.txt", "start-script.sh", ".dockerignore"):
         shutil.copy(lender / name, folder)
     text = re.sub("(?m)^COPY --chown.*\n", "", (lender / "Dockerfile").read_text(encoding="utf-8"))
     names = [*(f"{source.relative_to(ROOT).parts[0]}/" for source in sources), "scripts/"]
@@ -72,7 +80,8 @@ def main(argv=None):
     parser.add_argument("--install", action="store_true", help="only install what it needs")
     arguments = parser.parse_args(argv)
     if arguments.install:
-        install(find_whole_apps()[1])
+        requirements = find_whole_apps()[1]
+        install([f"-c {find_lender(requirements) / 'constraints.txt'}", *requirements])
         return
     folder = arguments.folder or parser.error("which folder?")
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,9 @@ import inspect
 import logging
 import os
 import runpy
+import shutil
 import signal
 import sys
-import tempfile
 from urllib.parse import quote, urlsplit
 
 import gradio as gr
@@ -23,11 +23,10 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from gallery.page import PICTURES, make_page
 from gradio.routes import INTERNAL_ROUTES
-from run import address_in_network, only_uploads, parse_port, require_free_port
+from run import address_in_network, guard, parse_port, require_free_port
 
 # where a proxy serves the gallery, such as /workshop; most serve it at the top
 PREFIX = urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/")
-UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
 # what launch() and mount_gradio_app() both take, but for what the gallery decides
 SETTINGS = {*inspect.signature(gr.Blocks.launch).parameters}
 SETTINGS &= {*inspect.signature(gr.mount_gradio_app).parameters}
@@ -63,16 +62,17 @@ def mount(server, path, uploads, make, *arguments):
 
     With one folder for all, an app would open, and delete, what was uploaded to another one.
     """
-    os.environ["GRADIO_TEMP_DIR"] = os.path.join(UPLOADS, uploads)
+    folder = os.environ["GRADIO_TEMP_DIR"]
+    os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder, uploads)
     try:
         demo, settings = make(*arguments)
         # a mounted app opens any file that a caller names, and fetches any address: not so here
-        settings["app_kwargs"] = only_uploads() | (settings.get("app_kwargs") or {})
+        settings["app_kwargs"] = guard() | (settings.get("app_kwargs") or {})
         # the root path is for proxies: Gradio would else give them addresses without the path
         place = {"root_path": PREFIX + path.rstrip("/"), "ssr_mode": False}
         gr.mount_gradio_app(server, demo, path, **place, **settings)
     finally:
-        os.environ["GRADIO_TEMP_DIR"] = UPLOADS
+        os.environ["GRADIO_TEMP_DIR"] = folder
 
 
 def mount_all(server):
@@ -100,6 +100,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets=None):
         logging.disable()  # what is cut off is no error
         await super().shutdown(sockets)
+        shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
         print("Stopped.", flush=True)
         os._exit(0)
 
@@ -112,6 +113,7 @@ def launch(server_name, server_port):
     try:
         require_free_port(server_name, server_port)
         print("Starting all apps ...", flush=True)
+        guard()  # makes the folder of uploads; each app gets one in there
         server = FastAPI(openapi_url=None)
         mount_all(server)
         print(f"The gallery runs. Open http://localhost:{server_port} in your browser.")

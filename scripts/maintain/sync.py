@@ -16,9 +16,10 @@ from apps import ROOT, SUFFIX
 
 CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
 PLACES = {name: CLASSIFIERS for name in ("main.py", "download_model.py")}
-PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "Dockerfile", ".dockerignore")}
+PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
+PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
 PLACES["picture.py"] = (*CLASSIFIERS, "example_apps")
-for name in ("only_uploads.py", "start-script.sh"):
+for name in ("guard.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 
 

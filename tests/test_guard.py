@@ -271,7 +271,7 @@ def test_a_step_app_in_its_image_is_closed(tmp_path, private, workshop_ports_fre
     folder = find_app(name).folder
     shutil.copy(find_app(name).file, tmp_path / "app.py")
     shutil.copy(folder / "in_container.py", tmp_path / "main.py")
-    for helper in ("only_uploads.py", "picture.py"):
+    for helper in ("guard.py", "picture.py"):
         shutil.copy(folder / helper, tmp_path)
     with started_by_python(tmp_path / "main.py", tmp_path, port=8080) as served:
         check_closed(served, private)

@@ -1,0 +1,162 @@
+"""Protect an app on the open web: launch(..., app_kwargs=GUARD).
+
+Only uploads are opened. Whoever calls an app can name any file or address as its input, and Gradio
+6.31 opens such a file for some components, and fetches such an address for all, or passes it on as
+`file=https://...`. So each request is looked at before Gradio sees it.
+
+Uploads do not stay. They lie in a folder that only this run of the app uses; the start of any app
+deletes those of runs that were killed. Gradio's `delete_cache` deletes what it knows of; what it
+forgets, such as half an upload, is deleted here, by the same schedule.
+
+Whoever comes while the queue is full is told so. A proxy in the environment is not asked for this
+computer. A port that is taken is said to be.
+"""
+
+import asyncio
+import atexit
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.responses import JSONResponse
+from filelock import FileLock, Timeout
+
+EVERY, OLDER = 300, 1800  # seconds; as in delete_cache
+LONGEST = 8_000_000  # bytes of a request that is no upload
+
+
+def own_folder():
+    """Make the folder for this run's uploads, and delete those of runs that were killed.
+
+    A run holds a lock as long as it lives, however it ends.
+    """
+    shared = Path(os.path.abspath(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
+    if shared.name.startswith(mine := f"gradio-{os.getpid()}-"):
+        return shared  # made already, for the same app
+    try:
+        shared.mkdir(parents=True, exist_ok=True)
+        for old in shared.glob("gradio-*-*.lock"):
+            with contextlib.suppress(OSError, Timeout), FileLock(old, timeout=0):
+                if old.with_suffix("").is_dir():
+                    shutil.rmtree(old.with_suffix(""), ignore_errors=True)
+                    old.unlink()
+        folder = shared / (mine + secrets.token_hex(16))
+        lock = FileLock(f"{folder}.lock")
+        lock.acquire()
+        folder.mkdir(0o700)
+    except OSError as error:
+        sys.exit(
+            f"Uploads cannot be kept in {shared}: {error.strerror}.\n"
+            "Choose a folder that can be written to: GRADIO_TEMP_DIR=/path/to/folder"
+        )
+    atexit.register(Path(lock.lock_file).unlink, missing_ok=True)  # the last that is done
+    atexit.register(lock.release)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+@contextlib.asynccontextmanager
+async def delete_old_files(_):
+    """While the server runs, delete what came after its start and is older than the schedule."""
+    kept = {*UPLOADS.rglob("*")}  # the examples of the page
+
+    async def delete():
+        while True:
+            await asyncio.sleep(EVERY)
+            for file in {*UPLOADS.rglob("*")} - kept:
+                with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
+                    if time.time() - file.stat().st_mtime > OLDER:
+                        file.rmdir() if file.is_dir() else file.unlink()
+
+    task = asyncio.create_task(delete())
+    yield
+    task.cancel()
+
+
+def is_upload(path):
+    """Tell whether this is a file in the folder of uploads, without touching any other place."""
+    try:
+        path = Path(os.path.abspath(path))  # only text: asking for \\server\file would call there
+        if not path.is_relative_to(UPLOADS):
+            return False
+        return path.resolve().is_relative_to(UPLOADS.resolve()) and path.is_file()
+    except (OSError, RuntimeError, TypeError, ValueError):  # no path at all, or a circle of links
+        return False
+
+
+def files_in(body):
+    """Yield each {"path": ..., "url": ...} in nested JSON."""
+    values = [body]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            if "path" in value or "url" in value:
+                yield value
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+
+
+async def only_uploads(request: Request):
+    """Refuse a request that names anything else: 403, and the same words whatever is there."""
+    refused = HTTPException(403, "Only files that were uploaded here can be used.")
+    if any("://" in str(part) for part in request.path_params.values()):
+        raise refused
+    if request.method != "POST" or "multipart" in request.headers.get("content-type", ""):
+        return  # only an upload has several parts
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > LONGEST:
+        raise HTTPException(413, f"Too much at once: send up to {LONGEST // 10**6} MB.")
+    try:
+        body = await request.json()
+    except (RecursionError, ValueError):
+        return  # FastAPI refuses it
+    for file in files_in(body):
+        path, url = file.get("path"), file.get("url")
+        sent_along = path is None and str(url).startswith("data:")
+        if not sent_along and not is_upload(path):
+            raise refused
+
+
+async def say_disk_full(request, error):
+    """Tell whose upload could not be written, and delete what is half written."""
+    if error.errno != errno.ENOSPC:
+        raise error
+    for file in UPLOADS.glob("*"):
+        if file.is_file():  # whole uploads lie in folders
+            file.unlink(missing_ok=True)
+    return JSONResponse({"detail": "The app's disk is full. Please try again later."}, 507)
+
+
+async def say_busy(request, error):
+    """Tell who finds the queue full; for Gradio's own 503, proxies show a page of theirs."""
+    sentence = "Too many people are using this app right now. Please try again in a minute."
+    return JSONResponse({"detail": sentence}, 429, {"Retry-After": "60"})
+
+
+def say_port_taken(kind, error, trace):
+    """Print a sentence in place of the traceback if another program has the port."""
+    if not isinstance(error, OSError) or "empty port" not in str(error):
+        return sys.__excepthook__(kind, error, trace)
+    print("The port is taken, perhaps by an app in another terminal.", file=sys.stderr)
+    print("Stop that one with Ctrl-C, or choose another port: PORT=8081", file=sys.stderr)
+
+
+UPLOADS = own_folder()
+GUARD = {
+    "dependencies": [Depends(only_uploads)],
+    "exception_handlers": {503: say_busy, OSError: say_disk_full},
+    "lifespan": delete_old_files,
+}
+# Gradio asks its own server whether it is up; a proxy must not answer that
+direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, direct))
+sys.excepthook = say_port_taken

@@ -1,0 +1,175 @@
+"""Let many people use one app at once, and check that each gets the answer to what they sent.
+
+Every visitor sends a picture (or a name) over the HTTP API, again and again with a short pause; one
+more keeps opening the page. Locust plays them. The app runs with the settings of its image; where
+trained weights are missing, it has made-up ones.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+
+import gevent
+from apps import find_app
+from bench import systems
+from bench.memory import image_settings
+from bench.visitors import make_picture
+from locust import FastHttpUser, between, constant, task
+from locust.env import Environment
+
+DIFFERENT = 40  # pictures or names; with more visitors than that, some send the same
+SAME = 1e-3  # probabilities that are closer are the same
+LONGEST_S = 300  # to wait for an answer
+PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("slowest", 1))
+
+
+def send(client, app, own):
+    """Send a picture or a name as a program does; return the answer, or a sentence instead."""
+    value = own
+    if isinstance(own, bytes):
+        files = {"files": ("photo.jpg", own, "image/jpeg")}
+        (path,) = client.post("/gradio_api/upload", files=files).json()
+        value = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    url = f"/gradio_api/call{app['endpoint']}"
+    with client.post(url, json={"data": [value, *app["more"]]}, catch_response=True) as joined:
+        joined.success()  # also a refusal is an answer; what it says is looked at here
+        if joined.status_code == 429:
+            return None, joined.json()["detail"]
+        event = joined.json()["event_id"]
+    text = client.get(f"{url}/{event}", name=f"{url}/EVENT").text
+    data = json.loads(text.rpartition("data: ")[2])
+    return (data[0], None) if "event: complete" in text else (None, data["error"])
+
+
+def same(answer, expected):
+    """Tell whether two answers are to the same picture; probabilities may differ a little."""
+    if not isinstance(answer, dict):
+        return answer == expected
+    if "path" in answer:  # it contains a digest of the file
+        return answer["path"] == expected["path"]
+    one, two = ({r["label"]: r["confidence"] for r in a["confidences"]} for a in (answer, expected))
+    return one.keys() == two.keys() and all(abs(one[label] - two[label]) < SAME for label in one)
+
+
+class Visitor(FastHttpUser):
+    wait_time = between(0, 1)
+    network_timeout = connection_timeout = LONGEST_S
+
+    @task
+    def ask(self):
+        app, found = self.environment.app, self.environment.found
+        number = sum(found.values()) % DIFFERENT
+        found["sent"] += 1
+        begin = time.perf_counter()
+        try:
+            answer, sentence = send(self.client, app, app["own"][number])
+        except Exception as error:  # whatever went wrong, this visitor got nothing
+            found["lost"] += 1
+            print(f"lost: {error!r}"[:200], flush=True)
+            return
+        if answer is None:
+            found["refused" if sentence else "lost"] += 1
+        elif same(answer, app["expected"][number]):
+            found["answered"] += 1
+            self.environment.took.append(time.perf_counter() - begin)
+        else:
+            found["wrong"] += 1
+
+
+class Reader(FastHttpUser):
+    """Somebody who opens the page, over and over."""
+
+    wait_time = constant(1)
+    fixed_count = 1
+
+    @task
+    def read(self):
+        begin = time.perf_counter()
+        if self.client.get("/").ok:
+            self.environment.opened.append(time.perf_counter() - begin)
+        else:
+            self.environment.found["lost"] += 1
+
+
+class Asker(FastHttpUser):
+    """Asks before the others come, so that what they should get is known."""
+
+    network_timeout = connection_timeout = LONGEST_S
+
+
+def get_to_know(environment):
+    """Note the app's function, what to send it, and the answer to each when it is alone."""
+    client = Asker(environment).client
+    info = client.get("/gradio_api/info").json()["named_endpoints"]
+    endpoint, function = next(iter(info.items()))
+    first, *more = function["parameters"]
+    if first["component"] not in ("Image", "Textbox"):
+        sys.exit(f"`make load` sends pictures and texts; this app takes {first['component']}.")
+    own = [f"Visitor {number}" for number in range(DIFFERENT)]
+    if first["component"] == "Image":
+        own = [make_picture("small", number) for number in range(DIFFERENT)]
+    app = {"endpoint": endpoint, "own": own, "more": [p["example_input"] for p in more]}
+    app["expected"] = [send(client, app, one)[0] for one in own]
+    answers = app["expected"]
+    if None in answers or any(same(answers[0], other) for other in answers[1:]):
+        sys.exit("The app gives no answers, or the same to all: nothing can be checked.")
+    environment.app = app
+
+
+def visit(server, users, seconds):
+    """Let the visitors come; return what they saw, with times in seconds, and the peak in MB."""
+    environment = Environment(
+        user_classes=[Visitor, Reader], host=server.url, stop_timeout=LONGEST_S
+    )
+    environment.found = dict.fromkeys(("sent", "answered", "refused", "wrong", "lost"), 0)
+    environment.took, environment.opened, peak = [], [], server.memory()
+    get_to_know(environment)
+    print(f"{users} visitors for {seconds} s ...", flush=True)
+    runner = environment.create_local_runner()
+    runner.start(users + 1, spawn_rate=max(1, users / 5))  # all are there after 5 s
+    for second in range(seconds):
+        gevent.sleep(1)
+        peak = max(peak, server.memory())
+        if second % 10 == 9:
+            print(f"{second + 1:4} s: {environment.found['answered']} answers", flush=True)
+    runner.stop()  # who waits for an answer still gets it
+    return environment, max(peak, server.memory())
+
+
+def start(name, place):
+    """Start an app with the settings of its image, and its temporary files in `place`."""
+    app = find_app(name)
+    if app.is_step:
+        return systems.step_server(name)
+    folder = systems.copy_app(name, place) if app.weights else app.folder
+    return systems.app_server(folder, **image_settings(folder), GRADIO_TEMP_DIR=place)
+
+
+def print_times(what, took):
+    took = sorted(took)
+    parts = [f"{name} {took[int(share * (len(took) - 1))]:.2f} s" for name, share in PERCENTILES]
+    print(f"{what}: {', '.join(parts)}")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("app", help="its name, as in `make list`")
+    parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--seconds", type=int, default=60)
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as place:
+        server = start(options.app, place)
+        seen, peak = visit(server, options.users, options.seconds)
+        server.stop()
+    print(", ".join(f"{what} {number:,}" for what, number in seen.found.items()))
+    for what, took in (("answer", seen.took), ("page", seen.opened)):
+        if took:
+            print_times(what, took)
+    print(f"most memory {peak:,.0f} MB")
+    return 1 if seen.found["wrong"] or seen.found["lost"] or not seen.took else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

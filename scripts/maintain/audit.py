@@ -1,0 +1,37 @@
+"""Ask whether known weaknesses or unusual licences are among the packages that the apps bring.
+
+pip-audit asks PyPI's database of known weaknesses, and needs a network; pip-licenses reads what is
+installed.
+"""
+
+import argparse
+import subprocess
+import sys
+
+from apps import ROOT
+from maintain.constraints import FOLDERS
+
+# what the packages of the apps say of themselves; another licence is to be looked at by a person
+LICENCES = "MIT;BSD;Apache;PSF;Python Software Foundation;ISC;MPL;Mozilla;HPND;CC0;Unlicense;Zlib"
+
+
+def run(module, *arguments):
+    return subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT).returncode
+
+
+def main(argv=None):
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
+    failed = 0
+    for folder in FOLDERS[1:]:
+        print(f"\n{folder}/constraints.txt: known weaknesses", flush=True)
+        file = ROOT / folder / "constraints.txt"
+        failed += bool(run("pip_audit", "--disable-pip", "--no-deps", "-r", str(file)))
+    print("\nLicences of what is installed in .venv", flush=True)
+    options = ("--order=license", "--partial-match", f"--allow-only={LICENCES}")
+    failed += bool(run("piplicenses", *options))
+    if failed:
+        sys.exit("\nSomething was found, or the database did not answer: see above.")
+
+
+if __name__ == "__main__":
+    main()

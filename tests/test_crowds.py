@@ -1,0 +1,125 @@
+"""Many visitors at once: each gets the answer to what they sent, or is told to come back.
+
+`make load` does the same for as long and with as many as one likes.
+"""
+
+import asyncio
+import io
+import json
+import shutil
+import threading
+import time
+
+import aiohttp
+import pytest
+from bench.visitors import make_picture
+from conftest import Served, nginx_before, start_main, wait_until_open
+from PIL import Image
+from playwright.sync_api import expect
+from smoke import free_port
+
+pytestmark = pytest.mark.slow
+BUSY = "Too many people are using this app right now. Please try again in a minute."
+LONG = 300  # a picture of this width takes 30 s
+
+
+async def ask(session, url, picture):
+    """Return the status of joining the queue, and the answer or the sentence."""
+    form = aiohttp.FormData()
+    form.add_field("files", picture, filename="photo.jpg", content_type="image/jpeg")
+    async with session.post(f"{url}gradio_api/upload", data=form) as answer:
+        (path,) = await answer.json()
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    url += "gradio_api/call/predict"
+    async with session.post(url, json={"data": [file]}) as answer:
+        body = await answer.json(content_type=None)
+        if answer.status != 200:
+            return answer.status, body["detail"]
+    async with session.get(f"{url}/{body['event_id']}") as answer:
+        text = await answer.text()
+    assert "event: complete" in text
+    rows = json.loads(text.rpartition("data: ")[2])[0]["confidences"]
+    return 200, {row["label"]: row["confidence"] for row in rows}
+
+
+async def ask_all(url, all_pictures, at_once):
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as session:
+        return await asyncio.gather(*(ask(session, url, picture) for picture in all_pictures))
+
+
+def same(one, two):
+    return one.keys() == two.keys() and all(abs(one[k] - two[k]) < 1e-3 for k in one)
+
+
+def test_each_of_60_visitors_gets_the_answer_to_an_own_picture(serve, classifier):
+    url = serve(classifier("resnet")).url
+    own = [make_picture("small", seed) for seed in range(60)]
+    alone = asyncio.run(ask_all(url, own, at_once=1))
+    together = asyncio.run(ask_all(url, own, at_once=60))
+    assert {status for status, _ in together} == {200}
+    for (_, one), (_, other) in zip(alone, together, strict=True):
+        assert same(one, other)
+    assert not any(same(alone[0][1], other) for _, other in alone[1:])
+
+
+@pytest.fixture(scope="module")
+def busy(classifier, tmp_path_factory):
+    """resnet with a queue of 2 and slow answers, and nginx as on Serve before it."""
+    folder = tmp_path_factory.mktemp("busy")
+    copy = shutil.copytree(classifier("resnet").folder, folder / "app")
+    text = (copy / "main.py").read_text(encoding="utf-8")
+    line = "    image = read_picture(picture, enough=1024)\n"
+    slow = f"{line}    __import__('time').sleep(30 if image.width == {LONG} else 3)\n"
+    for old, new in ((line, slow), ("max_size=200", "max_size=2")):
+        assert old in text
+        text = text.replace(old, new)
+    (copy / "main.py").write_text(text, encoding="utf-8")
+    port, outside = free_port(), free_port()
+    app = start_main(copy / "main.py", port, GRADIO_TEMP_DIR=str(folder / "uploads"))
+    # as on Serve, but for the time: the proxy has pages of its own, and cuts idle connections
+    location = f"""location / {{ proxy_pass http://127.0.0.1:{port}; proxy_intercept_errors on;
+      error_page 502 503 = @page; proxy_read_timeout 20s; proxy_buffering off; }}
+      location @page {{ return 503 "<html>This app is not available</html>"; }}"""
+    try:
+        wait_until_open(app, f"http://127.0.0.1:{port}/")
+        with nginx_before(folder, outside, location):
+            yield Served(f"http://127.0.0.1:{outside}/", folder / "uploads", None)
+    finally:
+        app.terminate()
+        app.communicate(timeout=20)
+
+
+def test_who_finds_the_queue_full_is_told_so_behind_a_proxy_too(busy):
+    found = asyncio.run(ask_all(busy.url, [make_picture("small", 0)] * 20, at_once=20))
+    refused = [said for status, said in found if status != 200]
+    assert {status for status, _ in found} == {200, 429}
+    assert set(refused) == {BUSY}
+    assert (
+        6 <= len(found) - len(refused) <= 10
+    )  # four are served, two wait, and more come when these are done
+
+
+def test_the_sentence_is_on_the_page(busy, browser, tmp_path):
+    page = browser.new_page()  # not the fixture: the refusal is an error in the console
+    (tmp_path / "photo.jpg").write_bytes(make_picture("small", 1))
+    page.goto(busy.url)
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "photo.jpg")
+    expect(page.locator("img").first).to_be_visible()
+    crowd = asyncio.run, ask_all(busy.url, [make_picture("small", 0)] * 12, at_once=12)
+    thread = threading.Thread(target=crowd[0], args=crowd[1:])
+    thread.start()
+    time.sleep(1)
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text(BUSY)).to_be_visible()
+    thread.join()
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_test_id("label-output-value")).to_be_visible()
+    page.close()
+
+
+def test_a_long_wait_survives_a_proxy_that_cuts_idle_connections(busy):
+    """The proxy here cuts after 20 s, Serve's after 60 s; Gradio says every 15 s that it lives."""
+    long = io.BytesIO()
+    Image.new("RGB", (LONG, 100), "red").save(long, "JPEG")
+    ((status, answer),) = asyncio.run(ask_all(busy.url, [long.getvalue()], at_once=1))
+    assert (status, len(answer)) == (200, 5)

@@ -1,0 +1,245 @@
+"""What goes wrong on a server sooner or later, and what an app makes of it.
+
+The rest is elsewhere: a download that is cut off in test_download_model.py, damaged weights in
+test_classifiers.py, and a read-only file system in the images that test_images.py runs.
+"""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pictures
+import pytest
+import requests
+from conftest import Served, start_main, wait_until_open
+from gradio_client import Client, handle_file
+from made_up_weights import make_checkpoint
+from playwright.sync_api import expect
+from smoke import free_port
+
+pytestmark = pytest.mark.slow
+EXAMPLE = "bee.jpg"
+
+
+@pytest.fixture
+def copy(classifier, tmp_path):
+    """Return a function that copies resnet, with some text of a file replaced."""
+
+    def make_copy(name="main.py", old="", new=""):
+        folder = shutil.copytree(classifier("resnet").folder, tmp_path / "app", dirs_exist_ok=True)
+        text = (folder / name).read_text(encoding="utf-8")
+        assert old in text
+        (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+        return folder
+
+    return make_copy
+
+
+@contextlib.contextmanager
+def running(folder, temporary, port=None, **environment):
+    """Run `python main.py`; in the end, stop it, and check that it has printed no traceback."""
+    port, log = port or free_port(), temporary.with_suffix(".log")
+    process = start_main(folder / "main.py", port, GRADIO_TEMP_DIR=str(temporary), **environment)
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        wait_until_open(process, url)
+        served = Served(url, temporary, log)
+        yield served, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            printed = process.communicate(timeout=20)[0]
+        finally:
+            process.kill()
+        log.write_text(printed)
+    assert "Traceback" not in printed, printed
+
+
+def classify(served, file):
+    client = Client(served.url, verbose=False)
+    try:
+        return client.predict(handle_file(file), api_name="/predict")
+    finally:
+        client.close()
+
+
+def upload(served, content, name="scan.png"):
+    url = f"{served.url}gradio_api/upload"
+    return requests.post(url, files={"files": (name, content)}, timeout=20)
+
+
+def files_in(folder):
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+def mounted(folder, *options):
+    """Put a small disk of its own under a folder, or skip the test where that is not allowed."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    return contextlib.closing(Mounted(folder))
+
+
+class Mounted:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def close(self):
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+
+def test_killed_app_leaves_uploads_only_until_the_next_start(copy, tmp_path):
+    """Also those of half an upload, and nothing of an app that still runs."""
+    folder, place = copy(), tmp_path / "uploads"
+    with running(folder, place) as (other, _):
+        theirs = Path(upload(other, b"of another app").json()[0])
+        process = start_main(folder / "main.py", port := free_port(), GRADIO_TEMP_DIR=str(place))
+        wait_until_open(process, url := f"http://127.0.0.1:{port}/")
+        ours = Path(upload(Served(url, place, None), b"secret").json()[0])
+        assert ours.parents[1] != theirs.parents[1]
+        process.kill()
+        process.communicate()
+        assert ours.exists()
+        with running(folder, place) as (served, _):
+            assert not ours.exists()
+            assert not list(place.glob(f"*{process.pid}-*"))
+            assert theirs.exists()
+            assert classify(other, folder / "data" / EXAMPLE) == classify(
+                served, folder / "data" / EXAMPLE
+            )
+    assert list(place.iterdir()) == []
+
+
+def test_stalled_upload_hinders_nobody_and_is_deleted(copy, tmp_path):
+    folder = copy("guard.py", "EVERY, OLDER = 300, 1800", "EVERY, OLDER = 1, 2")
+    with running(folder, tmp_path / "uploads") as (served, _):
+        before = len(files_in(served.uploads))
+        host, port = served.url.split("/")[2].split(":")
+        with socket.create_connection((host, int(port))) as visitor:
+            part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+            head = (
+                f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: 900000\r\n"
+                "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+            )
+            visitor.sendall(head.encode() + part + bytes(200_000))
+            wait_for(lambda: len(files_in(served.uploads)) == before + 1)
+            assert len(classify(served, folder / "data" / EXAMPLE)["confidences"]) == 5
+        wait_for(lambda: len(files_in(served.uploads)) == before)  # the examples stay
+        assert requests.get(served.url, timeout=10).ok
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_full_disk_is_told_and_the_app_goes_on(copy, tmp_path, page):
+    folder, place = copy(), tmp_path / "small"
+    with mounted(place, "-o", "size=1m"), running(folder, place) as (served, _):
+        answer = upload(served, bytes(2_000_000))
+        assert answer.status_code == 507
+        assert "disk" in answer.json()["detail"]
+        page.goto(served.url)
+        (tmp_path / "large.bmp").write_bytes(b"BM" + bytes(2_000_000))
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "large.bmp")
+        expect(page.get_by_text("disk")).to_be_visible()
+        assert len(classify(served, folder / "data" / EXAMPLE)["confidences"]) == 5
+
+
+@pytest.mark.parametrize("kind", ["read-only", "no folder"])
+def test_temporary_folder_that_cannot_be_written_to_is_named(copy, tmp_path, kind):
+    folder, place = copy(), tmp_path / "place"
+    with contextlib.ExitStack() as stack:
+        if kind == "read-only":
+            stack.enter_context(mounted(place, "-o", "ro"))
+        else:
+            place.write_text("a file")
+        process = start_main(folder / "main.py", free_port(), GRADIO_TEMP_DIR=str(place))
+        printed = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert printed.startswith(f"Uploads cannot be kept in {place}: ")
+    assert "GRADIO_TEMP_DIR=" in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("how", ["moved over", "written over", "deleted"])
+def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(copy, tmp_path, how):
+    folder = copy()
+    weights, example = next(folder.glob("data/*.pth")), folder / "data" / EXAMPLE
+    with running(folder, tmp_path / "uploads") as (served, _):
+        before = classify(served, example)
+        if how == "moved over":
+            (tmp_path / "new").write_bytes(b"half a file")
+            (tmp_path / "new").replace(weights)
+        elif how == "written over":
+            weights.write_bytes(b"half a file")
+        else:
+            weights.unlink()
+        assert classify(served, example) == before
+    make_checkpoint(weights)
+
+
+def test_stop_during_an_answer_finishes_it(copy, tmp_path):
+    line = "    image = read_picture(picture, enough=1024)\n"
+    folder = copy("main.py", line, f"{line}    __import__('time').sleep(2)\n")
+    with running(folder, tmp_path / "uploads") as (served, process):
+        found = []
+        ask = lambda: found.append(classify(served, folder / "data" / EXAMPLE))  # noqa: E731
+        visitor = threading.Thread(target=ask)
+        visitor.start()
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        visitor.join(20)
+        assert process.wait(20) == 0
+    assert len(found[0]["confidences"]) == 5
+    assert files_in(tmp_path / "uploads") == []
+
+
+def test_proxy_that_does_not_answer_is_not_asked_for_this_computer(copy, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+        environment = dict.fromkeys(names, proxy) | {"NO_PROXY": "", "no_proxy": ""}
+        folder = copy()
+        with running(folder, tmp_path / "uploads", **environment) as (served, _):
+            assert len(classify(served, folder / "data" / EXAMPLE)["confidences"]) == 5
+
+
+def test_second_app_on_a_port_says_so_and_the_first_goes_on(copy, tmp_path):
+    folder, place = copy(), tmp_path / "uploads"
+    with running(folder, place) as (served, _):
+        kept = Path(upload(served, b"still needed").json()[0])
+        port = served.url.split(":")[2].strip("/")
+        second = start_main(folder / "main.py", port, GRADIO_TEMP_DIR=str(place))
+        printed = second.communicate(timeout=60)[0]
+        assert second.returncode == 1
+        assert printed.startswith("The port is taken")
+        assert "PORT=" in printed
+        assert "Traceback" not in printed
+        assert kept.exists()
+        assert len(classify(served, folder / "data" / EXAMPLE)["confidences"]) == 5
+
+
+def test_tab_left_open_over_a_restart_goes_on_or_says_so(copy, tmp_path, browser):
+    folder, place, port = copy(), tmp_path / "uploads", free_port()
+    picture = tmp_path / "photo.png"
+    pictures.drawing(300, 200).save(picture)
+    page = browser.new_page()  # not the fixture: a server that is away is an error in the console
+    page.set_default_timeout(20_000)
+    with running(folder, place, port) as (served, _):
+        page.goto(served.url)
+        expect(page.get_by_role("button", name="Submit")).to_be_visible()
+    with running(folder, place, port):
+        time.sleep(3)
+        page.locator("input[type=file]").first.set_input_files(picture)
+        page.get_by_role("button", name="Submit").click()
+        expect(page.locator("[data-testid=label-output-value], .toast-body").first).to_be_visible()
+    page.close()

@@ -1,0 +1,227 @@
+"""Damaged, hostile and odd pictures through the real functions: an answer, or a sentence.
+
+Hypothesis makes them: `make test` tries some of them, always the same; `make fuzz` 10,000 new ones.
+A file that breaks something is kept in `.hypothesis/failures`.
+"""
+
+import functools
+import hashlib
+import io
+import itertools
+import resource
+import struct
+import time
+import zlib
+
+import gradio as gr
+import numpy as np
+import pictures
+import pytest
+import tifffile
+from apps import find_app
+from conftest import ROOT, import_app
+from hypothesis import given, note
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+FAILURES = ROOT / ".hypothesis" / "failures"
+MOST_MEMORY_MB = 2_000  # that one more picture may take
+EACH = ["sepia", "resnet", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vgg11", "flower"))]
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def tiff(pixels, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+@functools.cache
+def whole_files():
+    """Return small files of every format and kind, which are then damaged."""
+    image, deep = pictures.drawing(), pictures.grey_ramp(65535).astype("uint16")
+    exif = image.getexif()
+    exif[0x0112], exif[0x010E] = 6, "a description"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    frames = {"save_all": True, "append_images": [image.rotate(turn) for turn in range(0, 90, 30)]}
+    kinds = [
+        ("PNG", image, {"icc_profile": profile}),
+        ("PNG", image.convert("P"), {"transparency": 3}),
+        ("PNG", image.convert("LA"), {}),
+        ("PNG", Image.fromarray(deep), {}),
+        ("JPEG", image, {"exif": exif, "icc_profile": profile}),
+        ("JPEG", image.convert("CMYK"), {}),
+        ("JPEG", image, {"progressive": True}),
+        ("TIFF", image, {}),
+        ("TIFF", image, {"compression": "tiff_lzw"}),
+        ("TIFF", image, frames),
+        ("GIF", image, frames),
+        ("WEBP", image, {"exif": exif}),
+        ("WEBP", image, frames),
+        ("AVIF", image, {}),
+        ("BMP", image, {}),
+        ("ICO", image, {}),
+        ("JPEG2000", image, {}),
+        ("PPM", image, {}),
+    ]
+    files = [saved(image, kind, **options) for kind, image, options in kinds]
+    files += [tiff(deep), tiff(np.float32(deep)), tiff(np.stack([deep] * 3), photometric="rgb")]
+    return [*files, tiff(np.stack([deep] * 4)), tiff(np.int16(deep // 4), compression="zlib")]
+
+
+@st.composite
+def damaged_files(draw):
+    """A whole file with up to 12 pieces changed, taken out, doubled or cut off."""
+    data = bytearray(draw(st.sampled_from(whole_files())))
+    for _ in range(draw(st.integers(0, 12))):
+        # half of the damage goes into the first 200 bytes, which say what the rest means
+        last = max(0, min(len(data) - 1, draw(st.sampled_from([200, len(data)]))))
+        at = draw(st.integers(0, last))
+        end = at + draw(st.integers(1, 8))
+        change = draw(st.sampled_from(["bytes", "number", "take out", "double", "cut off"]))
+        if change == "bytes":
+            data[at:end] = draw(st.binary(min_size=1, max_size=8))
+        elif change == "number":  # sizes and offsets: none, all, just over a limit
+            value = draw(st.sampled_from([0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1]))
+            data[at : at + 4] = struct.pack(draw(st.sampled_from("<>")) + "I", value)
+        elif change == "take out":
+            del data[at:end]
+        elif change == "double":
+            data[at:at] = data[at:end] * draw(st.sampled_from([1, 100]))
+        elif draw(st.booleans()):
+            del data[at:]
+    return bytes(data)
+
+
+def random_files():
+    starts = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"GIF89a", b"RIFF____WEBPVP8 "]
+    return st.builds(bytes.__add__, st.sampled_from(starts), st.binary(max_size=2000))
+
+
+def odd_sizes():
+    side = st.sampled_from([1, 2, 7, 223, 225, 1000])
+    mode = st.sampled_from(["1", "L", "P", "RGBA"])
+    usual = st.builds(lambda mode, *size: Image.new(mode, size, 1), mode, side, side)
+    longest = [Image.new("RGB", size, "red") for size in ((30_000, 1), (4, 30_000))]
+    return st.one_of(usual, st.sampled_from(longest)).map(lambda image: saved(image, "PNG"))
+
+
+def odd_numbers():
+    """TIFFs of numbers that no camera writes."""
+    odd = [np.nan, np.inf, -np.inf, -1, -1e30, 1e30, 1e-30, 0, 0.5, 255, 65535]
+
+    def make(values, kind):
+        with np.errstate(all="ignore"):
+            return tiff(np.resize(np.float64(values), (40, 60)).astype(kind))
+
+    values = st.lists(st.sampled_from(odd), min_size=1, max_size=4)
+    return st.builds(make, values, st.sampled_from(["f2", "f4", "f8", "i2", "i4", "u4"]))
+
+
+def odd_extras():
+    """Whole pictures whose EXIF or colour profile makes no sense, and one of 300 frames."""
+
+    def turned(number):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        return saved(pictures.drawing(), "JPEG", exif=exif)
+
+    def profiled(profile):
+        return saved(pictures.drawing(), "PNG", icc_profile=profile)
+
+    frames = [Image.new("P", (16, 16), number % 256) for number in range(300)]
+    film = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    turns = st.sampled_from([0, 3, 8, 9, 65535]).map(turned)
+    return st.one_of(turns, st.binary(max_size=200).map(profiled), st.just(film))
+
+
+def bomb(width, height):
+    """Return a PNG of a few bytes that claims to have this size, and holds a line of it."""
+
+    def chunk(kind, content):
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    line = zlib.compress(bytes(3 * min(width, 100_000)))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", line) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def bombs():
+    sides = [1, 7_000, 30_000, 65_535, 2**31 - 1]
+    return st.sampled_from([bomb(*size) for size in itertools.product(sides, repeat=2)])
+
+
+def check_answer(name, function, file):
+    """Call an app's function; return whether it gave an answer or a sentence, if that is right."""
+    try:
+        answer = function({"path": str(file)})
+    except gr.Error as error:
+        sentence, is_quiet = error.message, not error.print_exception
+        assert (" " in sentence, str(file) in sentence, is_quiet) == (True, False, True)
+        return "sentences"
+    if name == "sepia":
+        assert answer.ndim == 3
+        assert answer.shape[2] == 3
+        assert 0 <= answer.min() <= answer.max() <= 1  # false for NaN
+    else:
+        values = list(answer.values())
+        assert len(values) == 5
+        assert values == sorted(values, reverse=True)
+        assert 0 <= min(values) <= sum(values) < 1.0001  # false for NaN
+    return "answers"
+
+
+@pytest.fixture(scope="module")
+def functions(classifier):
+    """Return the function of each app, as its file defines it."""
+
+    @functools.cache
+    def function(name):
+        app = find_app(name) if name == "sepia" else classifier(name)
+        return getattr(import_app(app), "sepia" if name == "sepia" else "predict")
+
+    return function
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_any_file_gives_an_answer_or_a_sentence(functions, name, tmp_path, record_property):
+    function, file = functions(name), tmp_path / "upload"
+    slowest, counts = [0.0, b""], {"answers": 0, "sentences": 0}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def keep(data):
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        kept = FAILURES / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
+        kept.write_bytes(data)
+        return kept
+
+    odd = (odd_sizes(), odd_numbers(), odd_extras(), bombs())
+
+    @given(st.one_of(damaged_files(), damaged_files(), random_files(), *odd))
+    def run(data):
+        file.write_bytes(data)
+        start = time.perf_counter()
+        try:
+            counts[check_answer(name, function, file)] += 1
+        except BaseException:
+            note(f"the file is kept: {keep(data)}")
+            raise
+        if (took := time.perf_counter() - start) > slowest[0]:
+            slowest[:] = took, data
+
+    run()
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown < MOST_MEMORY_MB
+    assert min(counts.values()) > 0
+    said = f"{name}: {counts['answers']:,} answers, {counts['sentences']:,} sentences, "
+    said += f"slowest {slowest[0]:.2f} s, {grown:,.0f} MB more memory"
+    if slowest[0] > 2:
+        said += f"; OVER 2 s: {keep(slowest[1])}"
+    record_property("fuzz", said)
