@@ -128,7 +128,7 @@ def start_main(file, port, python=sys.executable, **environment):
 NGINX = """daemon off; pid nginx.pid; error_log error.log;
 events {{}}
 http {{
-    access_log off; client_body_temp_path body; proxy_temp_path proxy;
+    access_log off; client_body_buffer_size 8m; client_body_temp_path body; proxy_temp_path proxy;
     fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     server {{
         listen 127.0.0.1:{port};

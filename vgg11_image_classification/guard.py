@@ -25,8 +25,9 @@ import time
 from pathlib import Path
 
 from fastapi import Depends, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from filelock import FileLock, Timeout
+from starlette.requests import ClientDisconnect
 
 EVERY, OLDER = 300, 1800  # seconds; as in delete_cache
 LONGEST = 8_000_000  # bytes of a request that is no upload
@@ -136,6 +137,11 @@ async def say_disk_full(request, error):
     return JSONResponse({"detail": "The app's disk is full. Please try again later."}, 507)
 
 
+async def say_nothing(request, error):
+    """Answer a visitor who has left during an upload; without this, the log has a traceback."""
+    return Response(status_code=400)
+
+
 async def say_busy(request, error):
     """Tell who finds the queue full; for Gradio's own 503, proxies show a page of theirs."""
     sentence = "Too many people are using this app right now. Please try again in a minute."
@@ -153,7 +159,11 @@ def say_port_taken(kind, error, trace):
 UPLOADS = own_folder()
 GUARD = {
     "dependencies": [Depends(only_uploads)],
-    "exception_handlers": {503: say_busy, OSError: say_disk_full},
+    "exception_handlers": {
+        503: say_busy,
+        OSError: say_disk_full,
+        ClientDisconnect: say_nothing,
+    },
     "lifespan": delete_old_files,
 }
 # Gradio asks its own server whether it is up; a proxy must not answer that
