@@ -3,6 +3,8 @@
 What axe finds in Gradio's own parts is listed here by its rule; anything else fails.
 """
 
+import re
+
 import pictures
 import pytest
 from apps import find_app
@@ -10,18 +12,34 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import STEPS
 from playwright.sync_api import expect
 
-# rule: where in Gradio 6.31 it is
-OF_GRADIO = {}
+
+def slow(*names):
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+# in Gradio 6.31: the rule, and words of the element
+OF_GRADIO = [
+    ("color-contrast", "svelte-"),  # the buttons and small print of its themes
+    ("color-contrast", "https://www.doi.org/"),  # links in its theme Soft, when it is dark
+    ("aria-prohibited-attr", "Empty value"),  # a picture or an answer that is not there yet
+    ("button-name", "gallery-item"),  # examples that are pictures
+]
 
 
 def serious(page):
-    """Return {rule: [elements]} of what hinders people seriously."""
-    found = Axe().run(page).response["violations"]
-    return {
-        rule["id"]: [node["html"][:200] for node in rule["nodes"]]
-        for rule in found
+    """Return what hinders people seriously, and is not Gradio's: (rule, element) each."""
+    rules = Axe().run(page).response["violations"]
+    found = [
+        (rule["id"], node["html"][:300])
+        for rule in rules
         if rule["impact"] in ("serious", "critical")
-    }
+        for node in rule["nodes"]
+    ]
+    return [
+        (rule, html)
+        for rule, html in found
+        if not any(rule == known and words in html for known, words in OF_GRADIO)
+    ]
 
 
 @pytest.fixture
@@ -35,12 +53,11 @@ def open_app(page, serve, classifier):
     return open_it
 
 
-@pytest.mark.parametrize("name", [*STEPS, "resnet", "vgg11", "flower"])
+@pytest.mark.parametrize("name", [*STEPS, "resnet", *slow("vgg11", "flower")])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_of_our_own(open_app, page, name, scheme):
     page.emulate_media(color_scheme=scheme)
-    found = serious(open_app(name))
-    assert {rule: where for rule, where in found.items() if rule not in OF_GRADIO} == {}
+    assert serious(open_app(name)) == []
 
 
 def tab_to(page, element):
@@ -55,23 +72,27 @@ def tab_to(page, element):
 @pytest.mark.parametrize("name", ["hello", "multi-input", "examples", "progress", "themed"])
 def test_a_greeting_by_keyboard_alone(open_app, page, name):
     open_app(name)
-    field = page.locator("textarea, input[type=text]").first
+    field = page.locator("textarea").first
     tab_to(page, field)
     page.keyboard.type("Ada")
     tab_to(page, page.get_by_role("button", name="Submit"))
     page.keyboard.press("Enter")
-    expect(page.locator("textarea, input[type=text]").last).to_have_value("Ada", timeout=20_000)
+    expect(page.locator("textarea").last).to_have_value(re.compile("Ada"))
 
 
-@pytest.mark.parametrize("name", ["sepia", "resnet", "vgg11", "flower"])
+@pytest.mark.parametrize("name", ["sepia", "resnet", *slow("vgg11", "flower")])
 def test_a_picture_by_keyboard_alone(open_app, page, tmp_path, name):
     """The field opens the window in which people choose a file; that is the browser's own."""
     pictures.drawing().save(tmp_path / "photo.png")
     open_app(name)
-    tab_to(page, page.get_by_label("Your").first)
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(tmp_path / "photo.png")
+    tab_to(page, page.get_by_role("button", name="Drop an image").first)
+    choosers = []
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
+    for _ in range(20):  # a page that has just opened may not listen yet
+        if not choosers:
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(500)
+    choosers[0].set_files(tmp_path / "photo.png")
     tab_to(page, page.get_by_role("button", name="Submit"))
     page.keyboard.press("Enter")
     expect(page.locator("[data-testid=label-output-value], img[alt]").last).to_be_visible()

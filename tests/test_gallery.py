@@ -22,6 +22,7 @@ from conftest import ROOT, STEPS, start_main, wait_until_open
 from gradio.media import get_image
 from playwright.sync_api import expect
 from smoke import check_over_http, free_port
+from test_accessibility import serious
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +173,12 @@ def test_on_a_phone_it_is_one_column_and_nothing_sticks_out(gallery_page):
     boxes = [shown.bounding_box() for shown in gallery_page.locator(".tile").all()]
     assert len({box["x"] for box in boxes}) == 1
     assert max(box["x"] + box["width"] for box in boxes) <= 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_the_page(gallery_page, scheme):
+    gallery_page.emulate_media(color_scheme=scheme)
+    assert serious(gallery_page) == []
 
 
 def test_each_app_keeps_its_theme_its_css_and_its_footer(page, gallery):

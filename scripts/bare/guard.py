@@ -8,6 +8,7 @@ Uploads do not stay. They lie in a folder that only this run of the app uses; th
 deletes those of runs that were killed. Gradio's `delete_cache` deletes what it knows of; what it
 forgets, such as half an upload, is deleted here, by the same schedule.
 
+A call of the wrong form is refused in a sentence, in place of Gradio's traceback in the log.
 Whoever comes while the queue is full is told so. A proxy in the environment is not asked for this
 computer. A port that is taken is said to be.
 """
@@ -16,6 +17,8 @@ import asyncio
 import atexit
 import contextlib
 import errno
+import logging
+import math
 import os
 import secrets
 import shutil
@@ -24,6 +27,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import gradio as gr
+import httpx
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from filelock import FileLock, Timeout
@@ -106,6 +111,39 @@ def files_in(body):
             values += value
 
 
+async def wrong_values(request, body):
+    """Return what is wrong with the values of a call, for which Gradio would log a traceback."""
+    state, name, number = request.app.state, request.path_params.get("api_name"), body["fn_index"]
+    if not hasattr(state, "config"):
+        transport = httpx.ASGITransport(request.app)  # asks for what the page gets, too
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            state.config = (await client.get("/config")).json()
+    components = {component["id"]: component for component in state.config.get("components", [])}
+    for function in state.config.get("dependencies", []):
+        if function["api_name"] == name if name else function["id"] == number:
+            inputs = [components[number] for number in function["inputs"]]
+            least = sum(component["type"] != "state" for component in inputs)
+            if len(body["data"]) < least:
+                return [gr.validate(False, "Too few values: see /gradio_api/info.")]
+            found = map(wrong_value, inputs, body["data"])
+            return [gr.validate(not sentence, sentence or "") for sentence in found]
+    return []
+
+
+def wrong_value(component, value):
+    """Return a sentence if Gradio would fail for a value that is meant for a component."""
+    kind, settings = component["type"], component["props"]
+    label = settings.get("label") or kind
+    if kind in ("image", "audio", "video") and not isinstance(value, dict | None):
+        return f"{label} must be a file."
+    if kind == "slider" or (kind == "number" and value is not None):
+        low, high = settings.get("minimum"), settings.get("maximum")
+        low, high = -math.inf if low is None else low, math.inf if high is None else high
+        if not isinstance(value, int | float) or not low <= value <= high:
+            return f"{label} must be a number from {low} to {high}."
+    return None
+
+
 async def only_uploads(request: Request):
     """Refuse a request that names anything else: 403, and the same words whatever is there."""
     refused = HTTPException(403, "Only files that were uploaded here can be used.")
@@ -125,6 +163,10 @@ async def only_uploads(request: Request):
         sent_along = path is None and str(url).startswith("data:")
         if not sent_along and not is_upload(path):
             raise refused
+    if isinstance(body, dict) and isinstance(body.get("data"), list):
+        found = await wrong_values(request, {"fn_index": None, **body})
+        if not all(value["is_valid"] for value in found):
+            raise HTTPException(422, found)  # as Gradio tells what a validator finds
 
 
 async def say_disk_full(request, error):
@@ -148,6 +190,12 @@ async def say_busy(request, error):
     return JSONResponse({"detail": sentence}, 429, {"Retry-After": "60"})
 
 
+def is_worth_a_line(record):
+    """Keep out of the log who asks for an answer that is gone, as pages do after a restart."""
+    error = record.exc_info and record.exc_info[1]
+    return not (isinstance(error, RuntimeError) and isinstance(error.__cause__, HTTPException))
+
+
 def say_port_taken(kind, error, trace):
     """Print a sentence in place of the traceback if another program has the port."""
     if not isinstance(error, OSError) or "empty port" not in str(error):
@@ -169,4 +217,5 @@ GUARD = {
 # Gradio asks its own server whether it is up; a proxy must not answer that
 direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, direct))
+logging.getLogger("uvicorn.error").addFilter(is_worth_a_line)
 sys.excepthook = say_port_taken
