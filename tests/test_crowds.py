@@ -13,7 +13,7 @@ import time
 
 import aiohttp
 import pytest
-from bench.visitors import make_picture
+from bench.photos import make_picture
 from conftest import Served, nginx_before, start_main, wait_until_open
 from PIL import Image
 from playwright.sync_api import expect

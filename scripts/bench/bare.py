@@ -31,7 +31,7 @@ def main(argv=None):
     parser.add_argument("folder", type=Path, help="a classifier's folder, with weights")
     folder = parser.parse_args(argv).folder
     import torch
-    from bench.visitors import make_picture
+    from bench.photos import make_picture
 
     sys.path.insert(0, str(folder))
     app = runpy.run_path(str(folder / "main.py"), run_name="bare")

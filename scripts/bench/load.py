@@ -7,6 +7,7 @@ trained weights are missing, it has made-up ones.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ import gevent
 from apps import find_app
 from bench import systems
 from bench.memory import image_settings
-from bench.visitors import make_picture
+from bench.photos import make_picture
 from locust import FastHttpUser, between, constant, task
 from locust.env import Environment
 
@@ -60,6 +61,8 @@ class Visitor(FastHttpUser):
     @task
     def ask(self):
         app, found = self.environment.app, self.environment.found
+        if self.environment.closed:
+            return
         number = sum(found.values()) % DIFFERENT
         found["sent"] += 1
         begin = time.perf_counter()
@@ -101,6 +104,7 @@ class Asker(FastHttpUser):
 
 def get_to_know(environment):
     """Note the app's function, what to send it, and the answer to each when it is alone."""
+    Asker.host = environment.host
     client = Asker(environment).client
     info = client.get("/gradio_api/info").json()["named_endpoints"]
     endpoint, function = next(iter(info.items()))
@@ -120,9 +124,8 @@ def get_to_know(environment):
 
 def visit(server, users, seconds):
     """Let the visitors come; return what they saw, with times in seconds, and the peak in MB."""
-    environment = Environment(
-        user_classes=[Visitor, Reader], host=server.url, stop_timeout=LONGEST_S
-    )
+    environment = Environment(user_classes=[Visitor, Reader], host=server.url)
+    environment.closed = False
     environment.found = dict.fromkeys(("sent", "answered", "refused", "wrong", "lost"), 0)
     environment.took, environment.opened, peak = [], [], server.memory()
     get_to_know(environment)
@@ -134,7 +137,11 @@ def visit(server, users, seconds):
         peak = max(peak, server.memory())
         if second % 10 == 9:
             print(f"{second + 1:4} s: {environment.found['answered']} answers", flush=True)
-    runner.stop()  # who waits for an answer still gets it
+    environment.closed = True  # nobody else comes; who waits for an answer still gets it
+    with gevent.Timeout(LONGEST_S, False):
+        while environment.found["sent"] > sum(environment.found.values()) / 2:
+            gevent.sleep(0.1)
+    runner.quit()
     return environment, max(peak, server.memory())
 
 
@@ -172,4 +179,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # at a usual end, gevent prints a complaint
