@@ -42,7 +42,7 @@ RULES = (
      "It has Windows line endings and cannot start. Save it with Linux ones (LF)."),
     ("start-exec", SCRIPT, "has", r"\bexec \S",
      "Serve cannot tell the app to stop, and kills it 30 s later. End with exec python main.py"),
-    ("pinned", "requirements.txt", "has not", r"\A(?![\s\S]*^-c)[\s\S]*?^\w[\w.-]* ?(\[.*\])? ?"
+    ("pinned", "requirements.txt", "has not", r"^\w[\w.-]* ?(\[.*\])? ?"
      r"(?![^;\n]*== ?[\w.+!-]+ ?([,;]|--|$))([;<>=~!].*)?$",
      '"{}" lets the next build pick another version, which may not work. Write name==version'),
     ("secret", "Dockerfile", "has not", r"^(ARG|ENV) .*(token|secret|passw\w+|api_?key)=[^\s$]{6}",

@@ -141,7 +141,7 @@ def main(argv=None):
     if arguments.only:
         only = ["-c", *arguments.only.split(",")]
         lines = [line for line in lines if package_name(line) in only]
-    if lines:
+    if any(not line.startswith("-c ") for line in lines):
         install(list(dict.fromkeys(lines)))
 
 

@@ -130,7 +130,6 @@ CHOICES = [
     ("main.py", "TITLE =", 'import iris\n(X / "iris").mkdir()\nopen("labels.txt", "a")\nTITLE ='),
     ("requirements.txt", "tqdm==4.70.1", "tqdm==4.70.1 \\\n  --hash=sha256:1"),
     ("requirements.txt", "tqdm==4.70.1", "a @ git+https://b.c/d\n-r e.txt\n./f\ng==1  # h"),
-    ("requirements.txt", "tqdm==4.70.1", "tqdm\n-c constraints.txt"),
     ("start-script.sh", "exec python main.py", "cd . && exec python \\\n  main.py 2>&1  # it's"),
 ]  # fmt: skip
 

@@ -38,7 +38,7 @@ def test_all_requirements_are_pinned_and_agree():
     pinned = r"([\w.-]+)==[\w.]+(; python_version [<>=]+ \"[\d.]+\")?"
     for file in files:
         for line in file.read_text().splitlines():
-            package = re.fullmatch(rf"{pinned}|#.*|-r .*", line)
+            package = re.fullmatch(rf"{pinned}|#.*|-r .*|-c constraints\.txt", line)
             assert package, f"{file}: {line}"
             if package[1]:
                 assert wanted.setdefault(package.groups(), line) == line, file
