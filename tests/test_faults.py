@@ -116,8 +116,10 @@ def test_killed_app_leaves_uploads_only_until_the_next_start(copy, tmp_path):
     assert list(place.glob("gradio-*")) == []
 
 
-def test_stalled_upload_hinders_nobody_and_is_deleted(copy, tmp_path):
+def test_stalled_upload_hinders_nobody_and_who_leaves_leaves_nothing(copy, tmp_path):
     folder = copy("guard.py", "EVERY, OLDER = 300, 1800", "EVERY, OLDER = 1, 2")
+    text = (folder / "main.py").read_text(encoding="utf-8")
+    (folder / "main.py").write_text(text.replace("(300, 1800)", "(1, 2)"), encoding="utf-8")
     with running(folder, tmp_path / "uploads") as (served, _):
         before = len(files_in(served.uploads))
         host, port = served.url.split("/")[2].split(":")
@@ -130,6 +132,10 @@ def test_stalled_upload_hinders_nobody_and_is_deleted(copy, tmp_path):
             visitor.sendall(head.encode() + part + bytes(200_000))
             wait_for(lambda: len(files_in(served.uploads)) == before + 1)
             assert len(classify(served, folder / "data" / EXAMPLE)["confidences"]) == 5
+        for number in range(5):  # these ask, and do not wait for the answer
+            path = upload(served, (folder / "data" / EXAMPLE).read_bytes(), f"{number}.jpg").json()
+            call = f"{served.url}gradio_api/call/predict"
+            assert requests.post(call, json={"data": [{"path": path[0]}]}, timeout=10).ok
         wait_for(lambda: len(files_in(served.uploads)) == before)  # the examples stay
         assert requests.get(served.url, timeout=10).ok
 

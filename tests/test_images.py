@@ -4,15 +4,22 @@ The image of a step app is built and tried where an engine runs and has the base
 the classifiers are larger, and are tried by `make docker-smoke APP=resnet`.
 """
 
+import contextlib
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
+import requests
 from apps import find_app
 from conftest import BASE_IMAGE, engine_here
 from container import images
+from container.smoke import MORE
+from PIL import Image
+from smoke import free_port
 
 needs_engine = pytest.mark.skipif(
     not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"
@@ -166,3 +173,43 @@ def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, chang
     ended = run_smoke(tag)
     assert ended.returncode != 0
     assert re.search(rf"^FAIL +sepia: {failure}", ended.stdout, re.MULTILINE), ended.stdout
+
+
+@needs_engine
+@pytest.mark.slow
+def test_a_container_at_its_memory_limit_is_restarted_and_answers(built, tmp_path):
+    """A picture of 45 megapixels needs over 1 GB in `sepia`: the engine ends it, as Serve would."""
+    port, name = free_port(), f"limit-{os.getpid()}"
+    url, engine = f"http://127.0.0.1:{port}/", engine_here()
+    limits = ["--memory", "400m", "--memory-swap", "400m", "--restart", "always", *MORE]
+    publish = ["--publish", f"127.0.0.1:{port}:8080"]
+
+    def ask(size):
+        Image.new("RGB", size, "red").save(tmp_path / "a.png")
+        with (tmp_path / "a.png").open("rb") as file:
+            files = {"files": file}
+            (path,) = requests.post(f"{url}gradio_api/upload", files=files, timeout=60).json()
+        data = {"data": [{"path": path}]}
+        return requests.post(f"{url}gradio_api/run/sepia", json=data, timeout=60).status_code
+
+    def wait_for_page():
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(requests.RequestException):
+                return requests.get(url, timeout=5)
+            time.sleep(0.5)
+        raise AssertionError("it does not come back")
+
+    started = images.engine_run(
+        engine, "run", "--detach", "--name", name, *publish, *limits, built, capture_output=True
+    )
+    assert not started.returncode, started.stderr
+    try:
+        wait_for_page()
+        assert ask((100, 100)) == 200
+        with pytest.raises(requests.RequestException):
+            ask((7000, 6400))
+        wait_for_page()
+        assert ask((100, 100)) == 200
+    finally:
+        images.engine_run(engine, "rm", "--force", "--time", "0", name, capture_output=True)

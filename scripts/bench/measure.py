@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from bench import report, systems
 from install import venv_python
 
 SCRIPTS = ROOT / "scripts"
+RECIPES = ROOT / "docs" / "recipes"
 VISITORS = (1, 2, 4, 8, 16, 32, 64)
 PACKAGES = ("gradio", "torch", "torchvision", "pillow", "litserve", "openvino")
 IMPORTS = "import torch, torchvision, gradio"
@@ -75,13 +77,16 @@ def machine():
     }
 
 
-def start_seconds(folder):
-    """Return the seconds from the start of an app to its page, and of the imports alone."""
+def start_seconds(folder, smaller):
+    """Return the seconds from the start to the page, of the imports alone, and with `smaller`."""
     server = systems.app_server(folder)
     server.stop()
     start = time.perf_counter()
     subprocess.run([venv_python(), "-c", IMPORTS], check=True)
-    return server.start_s, time.perf_counter() - start
+    imports = time.perf_counter() - start
+    without_torch = systems.app_server(smaller, sys.executable)
+    without_torch.stop()
+    return server.start_s, imports, without_torch.start_s
 
 
 def peak_memory(folder):
@@ -108,10 +113,18 @@ def without_weights(folder):
     main.write_text(text.replace(line, stub), encoding="utf-8")
 
 
-def apply_recipe(folder, bfloat16=False):
+def make_smaller(place):
+    """Make resnet by the recipe `smaller`, and return its folder."""
+    folder = systems.copy_app("resnet", Path(place) / "smaller")
+    program = shutil.copy(RECIPES / "export_onnx.py", folder)
+    subprocess.run([sys.executable, program], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["git", "apply", RECIPES / "smaller.diff"], cwd=folder, check=True)
+    return folder
+
+
+def apply_faster(folder, bfloat16=False):
     """Apply the recipe `faster` to a copied classifier."""
-    diff = ROOT / "docs" / "recipes" / "faster.diff"
-    subprocess.run(["git", "apply", diff], cwd=folder, check=True)
+    subprocess.run(["git", "apply", RECIPES / "faster.diff"], cwd=folder, check=True)
     if bfloat16:
         main = folder / "main.py"
         text = main.read_text(encoding="utf-8")
@@ -134,7 +147,7 @@ def measure_flower(place, found, seconds, bfloat16):
     for name in names:
         folder = systems.copy_app("flower", Path(place) / f"flower_{name}")
         if name != "app":
-            apply_recipe(folder, name == "faster_bf16")
+            apply_faster(folder, name == "faster_bf16")
         servers[name] = systems.app_server(folder, sys.executable)
         servers[name].rest()
     for _ in range(3):
@@ -150,8 +163,8 @@ def start_servers(place, bfloat16):
         name: systems.copy_app("resnet", Path(place) / name) for name in ("app", "f32", "bf16")
     }
     weights = next(folders["app"].glob("data/*.pth"))
-    apply_recipe(folders["f32"])
-    apply_recipe(folders["bf16"], bfloat16=True)
+    apply_faster(folders["f32"])
+    apply_faster(folders["bf16"], bfloat16=True)
     start = {
         "source": lambda: systems.source_server(weights, place),
         "app": lambda: systems.app_server(folders["app"]),
@@ -174,6 +187,7 @@ def measure(place, rounds, seconds):
     found |= {"phone": {}, "flower": {}, "start_s": [], "began": time.strftime("%Y-%m-%d %H:%M")}
     bfloat16 = found["machine"]["bfloat16"]
     say("start, memory")
+    smaller = make_smaller(place)
     servers, folders = start_servers(place, bfloat16)
     for number in range(rounds):
         found["idle_load_percent"].append(psutil.cpu_percent(2))
@@ -191,7 +205,7 @@ def measure(place, rounds, seconds):
         for name, server in servers.items():
             found.setdefault("resting", {})[name] = server.memory()
         found.setdefault("bare", []).append(program(sys.executable, "bench.bare", folders["app"]))
-        found["start_s"].append(start_seconds(folders["app"]))
+        found["start_s"].append(start_seconds(folders["app"], smaller))
         say(f"round {number + 1} of {rounds}")
     for server in servers.values():
         server.stop()
