@@ -1,7 +1,7 @@
-"""Start a step app in its container: as it stands, but closed to all that was not uploaded.
+"""Start a step app in its container: as it stands, but protected on the open web by guard.py.
 
-Gradio 6.31 fetches any address that a caller sends, even for a text field. The first apps of the
-workshop do without these lines; on the open web, an app needs them: see guard.py.
+The first apps of the workshop do without these lines. Besides what guard.py does, at most 200
+visitors wait, a file has at most 20 MB, and what Gradio remembers of visits is bounded.
 """
 
 import functools
@@ -13,5 +13,7 @@ import gradio as gr
 from guard import GUARD
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
-gr.Blocks.launch = functools.partialmethod(gr.Blocks.launch, app_kwargs=GUARD)
+settings = {"app_kwargs": GUARD, "max_file_size": "20mb", "state_session_capacity": 100}
+gr.Blocks.launch = functools.partialmethod(gr.Blocks.launch, **settings)
+gr.Blocks.queue = functools.partialmethod(gr.Blocks.queue, max_size=200)
 runpy.run_path(Path(__file__).with_name("app.py"), run_name="__main__")

@@ -8,9 +8,9 @@ Uploads do not stay. They lie in a folder that only this run of the app uses; th
 deletes those of runs that were killed. Gradio's `delete_cache` deletes what it knows of; what it
 forgets, such as half an upload, is deleted here, by the same schedule.
 
-A call of the wrong form is refused in a sentence, in place of Gradio's traceback in the log.
-Whoever comes while the queue is full is told so. A proxy in the environment is not asked for this
-computer. A port that is taken is said to be.
+A call that no page makes is refused in a sentence, where Gradio would log a traceback, and so is
+one that is too large. Whoever comes while the queue is full is told so. A proxy in the environment
+is not asked for this computer. If the port is taken, the app says so.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ import errno
 import logging
 import math
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -32,10 +33,11 @@ import httpx
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from filelock import FileLock, Timeout
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 
 EVERY, OLDER = 300, 1800  # seconds; as in delete_cache
-LONGEST = 8_000_000  # bytes of a request that is no upload
+LARGEST = {True: 25_000_000, False: 8_000_000}  # bytes of a request: an upload, any other
 
 
 def own_folder():
@@ -44,16 +46,17 @@ def own_folder():
     A run holds a lock as long as it lives, however it ends.
     """
     shared = Path(os.path.abspath(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
-    if shared.name.startswith(mine := f"gradio-{os.getpid()}-"):
-        return shared  # made already, for the same app
+    mine = f"gradio-{os.getpid()}-"
     try:
         shared.mkdir(parents=True, exist_ok=True)
+        if any(part.startswith(mine) for part in shared.parts):
+            return shared  # made already, for this app or for the gallery
         for old in shared.glob("gradio-*-*.lock"):
             with contextlib.suppress(OSError, Timeout), FileLock(old, timeout=0):
                 if old.with_suffix("").is_dir():
                     shutil.rmtree(old.with_suffix(""), ignore_errors=True)
                     old.unlink()
-        folder = shared / (mine + secrets.token_hex(16))
+        folder = shared / (mine + secrets.token_hex(8))
         lock = FileLock(f"{folder}.lock")
         lock.acquire()
         folder.mkdir(0o700)
@@ -62,10 +65,14 @@ def own_folder():
             f"Uploads cannot be kept in {shared}: {error.strerror}.\n"
             "Choose a folder that can be written to: GRADIO_TEMP_DIR=/path/to/folder"
         )
-    atexit.register(Path(lock.lock_file).unlink, missing_ok=True)  # the last that is done
-    atexit.register(lock.release)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
+
+    def delete():
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+    atexit.register(delete)
     return folder
 
 
@@ -79,7 +86,8 @@ async def delete_old_files(_):
             await asyncio.sleep(EVERY)
             for file in {*UPLOADS.rglob("*")} - kept:
                 with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
-                    if time.time() - file.stat().st_mtime > OLDER:
+                    # not st_mtime: the copy of an answer keeps that of the app's own file
+                    if time.time() - file.stat().st_ctime > OLDER:
                         file.rmdir() if file.is_dir() else file.unlink()
 
     task = asyncio.create_task(delete())
@@ -113,35 +121,70 @@ def files_in(body):
 
 async def wrong_values(request, body):
     """Return what is wrong with the values of a call, for which Gradio would log a traceback."""
-    state, name, number = request.app.state, request.path_params.get("api_name"), body["fn_index"]
+    state, number = request.app.state, body.get("fn_index")
+    name = request.path_params.get("api_name") if number is None else None
     if not hasattr(state, "config"):
         transport = httpx.ASGITransport(request.app)  # asks for what the page gets, too
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
-            state.config = (await client.get("/config")).json()
-    components = {component["id"]: component for component in state.config.get("components", [])}
-    for function in state.config.get("dependencies", []):
-        if function["api_name"] == name if name else function["id"] == number:
-            inputs = [components[number] for number in function["inputs"]]
-            least = sum(component["type"] != "state" for component in inputs)
-            if len(body["data"]) < least:
+            answer = await client.get("/config")
+        if not answer.is_success:  # an app with a login
+            return []
+        state.config = answer.json()
+    components = {component["id"]: component for component in state.config["components"]}
+    for function in state.config["dependencies"]:
+        if function["id"] == number or (name and function["api_name"] == name):
+            inputs, values = [components[i] for i in function["inputs"]], body.get("data")
+            if not isinstance(values, list):
+                return []  # FastAPI refuses it
+            if len(values) != len(inputs):  # a program need not send what the app keeps itself
+                inputs = [component for component in inputs if component["type"] != "state"]
+            if len(values) < len(inputs):
                 return [gr.validate(False, "Too few values: see /gradio_api/info.")]
-            found = map(wrong_value, inputs, body["data"])
+            found = map(wrong_value, inputs, values)
             return [gr.validate(not sentence, sentence or "") for sentence in found]
-    return []
+    raise HTTPException(404, "There is no such function: see /gradio_api/info.")
 
 
 def wrong_value(component, value):
-    """Return a sentence if Gradio would fail for a value that is meant for a component."""
+    """Return a sentence if Gradio would fail for a value: of a file, a slider or a number."""
     kind, settings = component["type"], component["props"]
     label = settings.get("label") or kind
     if kind in ("image", "audio", "video") and not isinstance(value, dict | None):
         return f"{label} must be a file."
     if kind == "slider" or (kind == "number" and value is not None):
         low, high = settings.get("minimum"), settings.get("maximum")
-        low, high = -math.inf if low is None else low, math.inf if high is None else high
-        if not isinstance(value, int | float) or not low <= value <= high:
-            return f"{label} must be a number from {low} to {high}."
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return f"{label} must be a number."
+        if (low is not None and value < low) or (high is not None and value > high):
+            limits = [("at least", low), ("at most", high)]
+            said = " and ".join(f"{word} {limit}" for word, limit in limits if limit is not None)
+            return f"{label} must be {said}."
     return None
+
+
+def is_upload_of_files(content_type):
+    """Tell whether a request has several parts; no other that contains the word is one."""
+    return content_type.split(";")[0].strip().lower() == "multipart/form-data"
+
+
+class RefuseTooLarge:
+    """Refuse, before it is read, a request that is too large or does not say how large it is."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        answer = self.app
+        if scope["type"] == "http" and scope["method"] == "POST":
+            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+            length = headers.get(b"content-length", "")
+            largest = LARGEST[is_upload_of_files(headers.get(b"content-type", ""))]
+            if not length.isdigit():
+                answer = JSONResponse({"detail": "Content-Length is missing."}, 411)
+            elif int(length) > largest:
+                sentence = f"Too much at once: send up to {largest // 10**6} MB."
+                answer = JSONResponse({"detail": sentence}, 413)
+        await answer(scope, receive, send)
 
 
 async def only_uploads(request: Request):
@@ -149,11 +192,8 @@ async def only_uploads(request: Request):
     refused = HTTPException(403, "Only files that were uploaded here can be used.")
     if any("://" in str(part) for part in request.path_params.values()):
         raise refused
-    if request.method != "POST" or "multipart" in request.headers.get("content-type", ""):
-        return  # only an upload has several parts
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > LONGEST:
-        raise HTTPException(413, f"Too much at once: send up to {LONGEST // 10**6} MB.")
+    if request.method != "POST" or is_upload_of_files(request.headers.get("content-type", "")):
+        return
     try:
         body = await request.json()
     except (RecursionError, ValueError):
@@ -163,8 +203,9 @@ async def only_uploads(request: Request):
         sent_along = path is None and str(url).startswith("data:")
         if not sent_along and not is_upload(path):
             raise refused
-    if isinstance(body, dict) and isinstance(body.get("data"), list):
-        found = await wrong_values(request, {"fn_index": None, **body})
+    calls_function = "api_name" in request.path_params or "fn_index" in body
+    if calls_function and isinstance(body, dict) and "event_id" not in request.path_params:
+        found = await wrong_values(request, body)
         if not all(value["is_valid"] for value in found):
             raise HTTPException(422, found)  # as Gradio tells what a validator finds
 
@@ -175,13 +216,19 @@ async def say_disk_full(request, error):
         raise error
     for file in UPLOADS.glob("*"):
         if file.is_file():  # whole uploads lie in folders
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # on Windows, one that is being written
+                file.unlink()
     return JSONResponse({"detail": "The app's disk is full. Please try again later."}, 507)
 
 
 async def say_nothing(request, error):
     """Answer a visitor who has left during an upload; without this, the log has a traceback."""
     return Response(status_code=400)
+
+
+async def say_wrong_call(request, error):
+    """Answer a call for which Gradio fails; what an app's function raises does not come here."""
+    return JSONResponse({"detail": "This call has not the right form: see /gradio_api/info."}, 400)
 
 
 async def say_busy(request, error):
@@ -200,8 +247,9 @@ def say_port_taken(kind, error, trace):
     """Print a sentence in place of the traceback if another program has the port."""
     if not isinstance(error, OSError) or "empty port" not in str(error):
         return sys.__excepthook__(kind, error, trace)
-    print("The port is taken, perhaps by an app in another terminal.", file=sys.stderr)
-    print("Stop that one with Ctrl-C, or choose another port: PORT=8081", file=sys.stderr)
+    port = int(re.search(r"(\d+)-\d+", str(error))[1])
+    print(f"Port {port} is taken, perhaps by an app in another terminal.", file=sys.stderr)
+    print(f"Stop that one with Ctrl-C, or choose another port: PORT={port + 1}", file=sys.stderr)
 
 
 UPLOADS = own_folder()
@@ -211,7 +259,9 @@ GUARD = {
         503: say_busy,
         OSError: say_disk_full,
         ClientDisconnect: say_nothing,
+        **dict.fromkeys((AttributeError, LookupError, TypeError, ValueError), say_wrong_call),
     },
+    "middleware": [Middleware(RefuseTooLarge)],
     "lifespan": delete_old_files,
 }
 # Gradio asks its own server whether it is up; a proxy must not answer that

@@ -45,7 +45,10 @@ COMMANDS = {
     "test": (*TEST_TOOLS, f"{PYTEST} -m {{ALL}} {{ARGS}}"),
     "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
     "test-recipes": (*TEST_TOOLS, f"{PYTEST} -m recipes {{ARGS}}"),
-    "fuzz": (*TEST_TOOLS, f"{PYTEST} tests/test_fuzz.py --hypothesis-profile=long {{ARGS}}"),
+    "fuzz": (
+        *TEST_TOOLS,
+        f"{PYTEST} tests/test_fuzz.py --hypothesis-profile=long --timeout=3600 {{ARGS}}",
+    ),
     "bench": (*BENCH, ".venv-bench bench.measure {ARGS}"),
     "bench-memory": (*BENCH, ".venv-bench bench.memory {ARGS}"),
     "load": (

@@ -82,7 +82,10 @@ def requirement_lines(file):
         if line.startswith("-r "):
             lines += requirement_lines(file.parent / line[3:].strip())
         elif line.startswith("-c "):
-            lines.append(f"-c {file.parent / line[3:].strip()}")
+            constraints = file.parent / line[3:].strip()
+            if not constraints.is_file():
+                sys.exit(f"{constraints} is missing. It names the versions of all packages.")
+            lines.append(f"-c {constraints}")
         elif line:
             lines.append(line)
     return list(dict.fromkeys(lines))

@@ -38,10 +38,6 @@ def ask(served, name, body, route="call"):
     return answer.status_code, answer.text
 
 
-def is_refused(status, answer):
-    return 400 <= status < 500 or "event: error" in answer or '"error"' in answer
-
-
 WRONG_DATA = {
     "no argument": [],
     "too many": ["Ada", True, 50, "more", None],
@@ -73,6 +69,34 @@ def test_wrong_arguments_are_refused_or_answered(running, name, kind):
         else:  # a sentence; Gradio's /run says 500 with each gr.Error
             words = re.search(r'"(?:error|message)":"(\w+ .+?\.?)"', answer.replace('": "', '":"'))
             assert words, (route, status, answer)
+    assert requests.get(served.url, timeout=10).ok
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_function_that_is_not_there_or_values_that_do_not_fit_by_any_way(running, name):
+    served = running(name)
+    function = FUNCTIONS.get(name, "greet")
+    api = f"{served.url}gradio_api/"
+    config = requests.get(served.url + "config", timeout=10).json()
+    number = next(f["id"] for f in config["dependencies"] if f["api_name"] == function)
+    wrong = [
+        (f"call/{function}x", {"data": ["Ada"]}),
+        (f"run/{function}x", {"data": ["Ada"]}),
+        (f"run/{function}", {"data": ["Ada"], "fn_index": 9999}),
+        ("queue/join", {"data": ["Ada"], "fn_index": 9999, "session_hash": "a"}),
+        ("queue/join", {"data": [], "fn_index": number, "session_hash": "a"}),
+        ("queue/join", {"data": ["Ada"], "session_hash": "a"}),
+        (f"call/v2/{function}x", {}),
+        (f"call/v2/{function}", {"unknown": 1}),
+        (f"call/v2/{function}", {}),
+        ("component_server", {}),
+        ("component_server", {"component_id": 9999, "fn_name": "x", "session_hash": "a"}),
+        ("cancel", {}),
+        ("reset", {}),
+    ]
+    for route, body in wrong:
+        answer = requests.post(api + route, json=body, timeout=20)
+        assert 400 <= answer.status_code < 500, (route, body, answer.text)
     assert requests.get(served.url, timeout=10).ok
 
 
@@ -112,9 +136,15 @@ def test_an_event_of_somebody_else_is_not_told(running, name):
     url = f"{served.url}gradio_api/call/{FUNCTIONS.get(name, 'greet')}"
     for event in ("0" * 32, "../../config", "%2e%2e", "x" * 3000):
         assert "complete" not in read_stream(f"{url}/{event}")
+
+    config = requests.get(served.url + "config", timeout=10).json()
+    number = next(f["id"] for f in config["dependencies"] if f["api_name"] in ("greet", "sepia"))
+    body = {"data": [None], "fn_index": number, "session_hash": "ada"}
+    assert requests.post(served.url + "gradio_api/queue/join", json=body, timeout=10).ok
     stream = read_stream(served.url + "gradio_api/queue/data?session_hash=other")
     assert '"session_not_found":true' in stream
     assert "completed" not in stream
+    assert "completed" in read_stream(served.url + "gradio_api/queue/data?session_hash=ada")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,14 @@ def test_the_plot_is_made_from_the_raw_figures(name):
     assert source == report.digest(BENCH / f"{name}.json")
 
 
+def test_memory_and_files_level_off():
+    """The figures that the last `make bench-memory` wrote."""
+    points = figures("memory")["points"]
+    assert points[-1]["answers"] >= 10_000
+    assert points[-1]["memory_mb"] <= 1.1 * points[0]["memory_mb"]
+    assert points[-1]["memory_mb"] <= 1.02 * points[-3]["memory_mb"]
+
+
 def test_the_text_shows_this_table_and_these_plots():
     text = CHAPTER.read_text(encoding="utf-8")
     for paragraph in report.table(figures()).strip().split("\n\n"):

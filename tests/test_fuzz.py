@@ -178,6 +178,11 @@ def check_answer(name, function, file):
     return "answers"
 
 
+def check_probabilities(network, batch, scores):
+    """All probabilities, of which the app shows five, are numbers, and sum to 1."""
+    assert abs(scores.softmax(1).sum().item() - 1) < 1e-4  # false for NaN
+
+
 @pytest.fixture(scope="module")
 def functions(classifier):
     """Return the function of each app, as its file defines it."""
@@ -185,7 +190,11 @@ def functions(classifier):
     @functools.cache
     def function(name):
         app = find_app(name) if name == "sepia" else classifier(name)
-        return getattr(import_app(app), "sepia" if name == "sepia" else "predict")
+        module = import_app(app)
+        if name == "sepia":
+            return module.sepia
+        module.model.register_forward_hook(check_probabilities)
+        return module.predict
 
     return function
 

@@ -27,7 +27,13 @@ from smoke import free_port
 SENTENCE = "Only files that were uploaded here can be used."
 MARK = {"meta": {"_type": "gradio.FileData"}}
 JSON = ["application/json", "application/json; charset=utf-8", "application/vnd.api+json"]
-JSON += ["text/plain", "application/x-www-form-urlencoded", None]
+JSON += [
+    "application/json; a=multipart",
+    "application/multipart+json",
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    None,
+]
 EACH = [*STEPS, "resnet", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vgg11", "flower"))]
 
 

@@ -207,7 +207,7 @@ def test_a_container_at_its_memory_limit_is_restarted_and_answers(built, tmp_pat
     try:
         wait_for_page()
         assert ask((100, 100)) == 200
-        with pytest.raises(requests.RequestException):
+        with pytest.raises(requests.ConnectionError):  # not a time-out: that would be a hang
             ask((7000, 6400))
         wait_for_page()
         assert ask((100, 100)) == 200

@@ -23,6 +23,7 @@ demo = gr.Interface(
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
+    demo.queue(max_size=200)  # so many visitors may wait; who comes later is told so
     demo.launch(
         server_name="0.0.0.0",  # from outside the container, too
         server_port=int(os.environ.get("PORT", 8080)),
@@ -30,4 +31,5 @@ if __name__ == "__main__":
         max_file_size="20mb",
         run_history=False,  # inputs and answers do not stay in the browser
         enable_monitoring=False,
+        state_session_capacity=100,  # Gradio remembers each visit, and memory would rise
     )

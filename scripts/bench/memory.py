@@ -51,7 +51,8 @@ def main(argv=None):
     (options.out / "memory.json").write_text(raw, encoding="utf-8", newline="\n")
     report.write(options.out)
     print(f"Memory after {answers:,} answers over that after {options.step:,}: {last / first:.2f}")
+    return 1 if last > 1.1 * first else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@ app that does not start, such as a classifier without weights, is left out, and 
 """
 
 import argparse
+import contextlib
 import inspect
 import logging
 import os
@@ -13,6 +14,7 @@ import runpy
 import shutil
 import signal
 import sys
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import gradio as gr
@@ -100,7 +102,10 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets=None):
         logging.disable()  # what is cut off is no error
         await super().shutdown(sockets)
-        shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+        folder = Path(os.environ["GRADIO_TEMP_DIR"])
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # on Windows, the lock is open
+            Path(f"{folder}.lock").unlink()
         print("Stopped.", flush=True)
         os._exit(0)
 

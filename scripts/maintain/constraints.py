@@ -29,12 +29,12 @@ def requirements(file):
     return lines
 
 
-def resolve(folder, others):
+def resolve(folder, first):
     uv = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
     command = [uv, "pip", "compile", "-", "--quiet", "--universal", "--python-version", "3.10"]
     command += ["--no-header", "--no-annotate", "--no-emit-index-url"]
-    for other in others:
-        command += ["--constraints", other]
+    if first:
+        command += ["--constraints", first]
     wanted = "\n".join(requirements(folder / "requirements.txt"))
     done = subprocess.run(command, input=wanted, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     if done.returncode:
@@ -44,12 +44,12 @@ def resolve(folder, others):
 
 def main(argv=None):
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
-    done = []
+    first = None
     for name in FOLDERS:
         file = ROOT / name / "constraints.txt"
-        text = resolve(file.parent, done[:1])
+        text = resolve(file.parent, first)
         file.write_text(text, encoding="utf-8", newline="\n")
-        done.append(file)
+        first = first or file
         print(f"{name}/constraints.txt: {len(text.splitlines())} lines", flush=True)
 
 
