@@ -5,12 +5,14 @@ that proves labels and preprocessing, prepared by hand.
 """
 
 import os
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import onnx
 import pytest
 import torch
 from conftest import CLASSIFIERS, ROOT, engine_here
@@ -18,6 +20,7 @@ from gradio_client import handle_file
 from made_up_weights import make_checkpoint
 from PIL import Image
 from playwright.sync_api import expect
+from test_classifiers import RunsACommand
 from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
 from test_new import copy_gallery, new, require_ready, running
 from torchvision.models import ResNet18_Weights
@@ -180,6 +183,46 @@ def test_smaller_without_its_network_says_how_to_make_it(gallery, torchless_pyth
         assert ended.returncode == 1
         assert "export_onnx.py" in ended.stderr.splitlines()[1]
         assert len(ended.stderr.splitlines()) == 2, ended.stderr
+
+
+def network_with(file=None, operator="Add", domain=""):
+    """Return a network in ONNX that adds numbers: from a file beside it, or by another operator."""
+    numbers = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[4])
+    if file:
+        numbers.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", file), ("length", "16")):
+            numbers.external_data.add(key=key, value=value)
+    else:
+        numbers.raw_data = bytes(16)
+    picture, sum_ = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4])
+        for name in ("picture", "sum")
+    )
+    node = onnx.helper.make_node(operator, ["picture", "w"], ["sum"], domain=domain)
+    graph = onnx.helper.make_graph([node], "graph", [picture], [sum_], [numbers])
+    versions = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("other", 1)]
+    model = onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
+    return model.SerializeToString()
+
+
+@pytest.mark.slow
+def test_a_network_in_onnx_runs_no_code_and_reads_no_other_file(gallery, tmp_path):
+    folder, trap = prepare_smaller(gallery), tmp_path / "trap"
+    (tmp_path / "secret").write_bytes(bytes(16))
+    hostile = [
+        pickle.dumps(RunsACommand(f"touch {trap}")),
+        network_with(file=os.path.relpath(tmp_path / "secret", folder / "data")),
+        network_with(file=str(tmp_path / "secret")),
+        network_with(operator="Run", domain="other"),
+    ]
+    for content in hostile:
+        (folder / "data" / "labels.txt").write_text("a\n")
+        (folder / "data" / "model.onnx").write_bytes(content)
+        command = [sys.executable, folder / "main.py"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 1
+        assert "is damaged, or holds another model" in ended.stderr
+        assert not trap.exists()
 
 
 @pytest.mark.recipes
