@@ -1,6 +1,7 @@
 """The pages for people who see little or use no mouse: axe's rules, and the keyboard alone.
 
-What axe finds in Gradio's own parts is listed here by its rule; anything else fails.
+What axe finds in Gradio's own parts is listed here; anything else fails. The pages of the three
+classifiers are the same but for their texts, so one of them is looked at.
 """
 
 import re
@@ -11,11 +12,6 @@ from apps import find_app
 from axe_playwright_python.sync_playwright import Axe
 from conftest import STEPS
 from playwright.sync_api import expect
-
-
-def slow(*names):
-    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
-
 
 # in Gradio 6.31: the rule, and words of the element
 OF_GRADIO = [
@@ -56,7 +52,7 @@ def open_app(page, serve, classifier):
     return open_it
 
 
-@pytest.mark.parametrize("name", [*STEPS, "resnet", *slow("vgg11", "flower")])
+@pytest.mark.parametrize("name", [*STEPS, "resnet"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_of_our_own(open_app, page, name, scheme):
     page.emulate_media(color_scheme=scheme)
@@ -83,7 +79,7 @@ def test_a_greeting_by_keyboard_alone(open_app, page, name):
     expect(page.locator("textarea").last).to_have_value(re.compile("Ada"))
 
 
-@pytest.mark.parametrize("name", ["sepia", "resnet", *slow("vgg11", "flower")])
+@pytest.mark.parametrize("name", ["sepia", "resnet"])
 def test_a_picture_by_keyboard_alone(open_app, page, tmp_path, name):
     """The field opens the window in which people choose a file; that is the browser's own."""
     pictures.drawing().save(tmp_path / "photo.png")
