@@ -123,17 +123,21 @@ async def wrong_values(request, body):
     """Return what is wrong with the values of a call, for which Gradio would log a traceback."""
     state, number = request.app.state, body.get("fn_index")
     name = request.path_params.get("api_name") if number is None else None
-    if not hasattr(state, "config"):
+    if not hasattr(state, "functions"):
         transport = httpx.ASGITransport(request.app)  # asks for what the page gets, too
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
             answer = await client.get("/config")
         if not answer.is_success:  # an app with a login
             return []
-        state.config = answer.json()
-    components = {component["id"]: component for component in state.config["components"]}
-    for function in state.config["dependencies"]:
-        if function["id"] == number or (name and function["api_name"] == name):
-            inputs, values = [components[i] for i in function["inputs"]], body.get("data")
+        config = answer.json()
+        components = {component["id"]: component for component in config["components"]}
+        state.functions = [
+            (function["id"], function["api_name"], [components[i] for i in function["inputs"]])
+            for function in config["dependencies"]
+        ]
+    for its_number, its_name, inputs in state.functions:
+        if its_number == number or (name and its_name == name):
+            values = body.get("data")
             if not isinstance(values, list):
                 return []  # FastAPI refuses it
             if len(values) != len(inputs):  # a program need not send what the app keeps itself
@@ -203,8 +207,7 @@ async def only_uploads(request: Request):
         sent_along = path is None and str(url).startswith("data:")
         if not sent_along and not is_upload(path):
             raise refused
-    calls_function = "api_name" in request.path_params or "fn_index" in body
-    if calls_function and isinstance(body, dict) and "event_id" not in request.path_params:
+    if isinstance(body, dict) and ("api_name" in request.path_params or "fn_index" in body):
         found = await wrong_values(request, body)
         if not all(value["is_valid"] for value in found):
             raise HTTPException(422, found)  # as Gradio tells what a validator finds

@@ -140,6 +140,20 @@ http {{
 
 
 @contextlib.contextmanager
+def mounted(folder, *options):
+    """Put a small disk of its own under a folder, or skip the test where that is not allowed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    as_root = ["sudo", "-n"] if shutil.which("sudo") and os.getuid() else []
+    mount = [*as_root, "mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("NO SMALL DISK: it can be mounted by root only")
+    try:
+        yield
+    finally:
+        subprocess.run([*as_root, "umount", "--lazy", str(folder)], check=True)
+
+
+@contextlib.contextmanager
 def nginx_before(folder, port, location):
     """Serve with nginx what these lines of its settings say, on a port."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")

@@ -9,7 +9,6 @@ import os
 import random
 import re
 import runpy
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from conftest import mounted
 
 ROOT = Path(__file__).parent.parent
 APPS = ["flower_classification", "resnet_image_classification", "vgg11_image_classification"]
@@ -461,11 +461,7 @@ def test_damaged_file_without_digest_is_refused(app, server, saved, kind):
 
 @pytest.mark.parametrize("way", ["download", "copy"])
 def test_full_disk_is_told(app, server, my_file, way):
-    app.data.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(app.data)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small disk can be mounted by root only")
-    try:
+    with mounted(app.data, "-o", "size=1m,mode=1777"):
         my_file.write_bytes(PAYLOAD * 10)
         sources = [server.url(path, reply(PAYLOAD * 10)) for path in ("/model", "/second")]
         app.write(*sources, max_bytes=4_000_000)
@@ -473,8 +469,6 @@ def test_full_disk_is_told(app, server, my_file, way):
         assert_failed(app, ended, "the disk, or your quota, is full", str(app.data))
         assert server.requests == ["/model"] * (way == "download")
         assert len(ended.sentences) == 1
-    finally:
-        subprocess.run(["umount", str(app.data)], check=True)
 
 
 @posix

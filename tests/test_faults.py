@@ -5,18 +5,16 @@ test_classifiers.py, and a read-only file system in the images that test_images.
 """
 
 import contextlib
-import os
 import shutil
 import signal
 import socket
-import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 import requests
-from conftest import ROOT, Served, start_main, wait_until_open
+from conftest import ROOT, Served, mounted, start_main, wait_until_open
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 from smoke import free_port
@@ -24,7 +22,6 @@ from smoke import free_port
 pytestmark = pytest.mark.slow
 EXAMPLE = "bee.jpg"
 BARE = ROOT / "scripts" / "bare"
-AS_ROOT = ["sudo", "-n"] if shutil.which("sudo") and os.getuid() else []
 
 
 @pytest.fixture
@@ -91,23 +88,6 @@ def upload(served, content, name="scan.png"):
 
 def files_in(folder):
     return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
-
-
-def mounted(folder, *options):
-    """Put a small disk of its own under a folder, or skip the test where that is not allowed."""
-    folder.mkdir()
-    command = [*AS_ROOT, "mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("NO SMALL DISK: it can be mounted by root only")
-    return contextlib.closing(Mounted(folder))
-
-
-class Mounted:
-    def __init__(self, folder):
-        self.folder = folder
-
-    def close(self):
-        subprocess.run([*AS_ROOT, "umount", "--lazy", str(self.folder)], check=True)
 
 
 def test_killed_app_leaves_uploads_only_until_the_next_start(copy, tmp_path):
