@@ -21,7 +21,7 @@ IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
 
 # what each command runs: a program here, with this Python or with that of an environment (.venv)
 COMMANDS = {
-    "list": ("apps",),
+    "list": ("apps", "recipes"),
     "run": (
         "install --app {APP}",
         ".venv model {APP} --if-missing",
@@ -32,6 +32,10 @@ COMMANDS = {
         ".venv gallery.serve --host {HOST} --port {PORT}",
     ),
     "new": ("new --from={FROM} -- {NAME}",),
+    "new WITH": (
+        "install scripts/requirements.txt",
+        ".venv new --from={FROM} --with={WITH} -- {NAME}",
+    ),
     "model": ("install --app {APP} --only pooch,requests,tqdm", ".venv model {APP}"),
     "smoke": ("install --app {APP}", ".venv smoke {APP}"),
     "check": (f"check {IMAGE} {{ARGS}}",),
@@ -68,14 +72,16 @@ COMMANDS = {
 }
 DEFAULTS = {"APP": "", "HOST": "127.0.0.1", "PORT": "8080", "NAME": "", "FROM": "", "IMAGE": ""}
 DEFAULTS |= {"USERS": "50", "SECONDS": "60", "TAG": "", "ARGS": "", "DOCKER": "", "TORCH_INDEX": ""}
+DEFAULTS |= {"WITH": ""}
 HELP = """\
-make list                    the apps: name, file, what each teaches
+make list                    the apps and the recipes: name, file, what for
 make run APP=sepia           start an app, then open http://localhost:8080
      PORT=9000               on another port
      HOST=0.0.0.0            open to everybody in your network
 make gallery                 one page with all apps, at http://localhost:8080
 make new NAME=leaf_disease FROM=resnet
                              make a folder for your own app; FROM=hello for a bare start
+     WITH=many_pictures      with a recipe; `make list` names them
 make model APP=resnet        fetch the weights of an app, nothing else
 make smoke APP=sepia         start an app, call it as a client would, check the answer
      APP=all                 the same for every app
@@ -152,8 +158,8 @@ def main():
     if command not in COMMANDS:
         sys.exit(f'There is no command "{command}". There are: {", ".join(COMMANDS)}')
     settings = {**read_settings(words), **MARKS}
-    if command == "new":
-        settings["FROM"] = settings["FROM"] or "hello"
+    if command == "new" and settings["WITH"]:
+        command = "new WITH"  # a recipe is read by a package
     for step in COMMANDS[command]:
         module, *arguments = fill_in(step, settings)
         python = sys.executable

@@ -2,7 +2,8 @@
 
 FROM=resnet copies a classifier without its weights. FROM=hello copies the folder `bare`, the
 smallest that SciLifeLab Serve can run, and FROM=sepia puts the code of that step into the copy.
-Needs nothing but Python.
+WITH=cells puts a recipe into it. Needs nothing but Python; for a recipe, what requirements.txt here
+names.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import sys
 import unicodedata
 
 from apps import ROOT, SUFFIX, find_app, find_apps
+from recipes import find_recipe
+from recipes import put_in as put_recipe_in
 
 BARE = ROOT / "scripts" / "bare"
 LEFT_OUT = "*.pth *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
@@ -123,19 +126,21 @@ def copy_folder(app, folder, title, name):
         write(card, re.sub(r"(?m)^(docker (?:build -t|run .*?)) \S+:v1", rf"\1 {name}:v1", text))
 
 
-def make_folder(app, name):
+def make_folder(app, name, recipe=None):
     """Make the folder under a hidden name, and only when it is whole give it its own."""
     unfinished = ROOT / f".{name}.new"
     shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     try:
         copy_folder(app, unfinished, name.replace("_", " ").capitalize(), name)
+        if recipe:
+            put_recipe_in(recipe, unfinished)
         unfinished.rename(ROOT / name)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def next_steps(app, name):
-    """Return, in five lines, what was made and what to do next."""
+def next_steps(app, name, recipe=None):
+    """Return, in a few lines, what was made and what to do next."""
     source = os.path.relpath(app.file if app.is_step else app.folder, ROOT)
     if app.is_step or not (app.folder / "download_model.py").exists():
         code = "your function, its inputs and outputs, and the first line"
@@ -147,6 +152,9 @@ def next_steps(app, name):
     width = max(len(file) for file, _ in rows)
     lines = [f"  {name}/{file:{width}}  {what}\n" for file, what in rows]
     after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"
+    if recipe:
+        page = recipe.diff.with_name("README.md").relative_to(ROOT)
+        return f"Made {name}, from {source}, with {recipe.name}. What to do next: {page}"
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
 
@@ -159,9 +167,12 @@ def stop(*_):
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Make a folder for an app of your own.")
     parser.add_argument("name", help="its name, such as leaf_disease")
-    parser.add_argument("--from", default="hello", dest="source", help="the app to begin with")
+    parser.add_argument("--from", default="", dest="source", help="the app to begin with")
+    parser.add_argument("--with", default="", dest="recipe", help="a recipe to put into it")
     arguments = parser.parse_args(argv)
-    app, name = find_app(arguments.source), arguments.name
+    recipe = find_recipe(arguments.recipe) if arguments.recipe else None
+    source = arguments.source or (recipe.sources[0] if recipe else "hello")
+    app, name = find_app(source), arguments.name
     if app.file == ROOT / "example_apps" / "hello_app.py":
         app = app._replace(file=BARE / "main.py")
     if not name.strip():
@@ -169,14 +180,14 @@ def main(argv=None):
     if reason := problem(name):
         sys.exit(f'The name "{name}" {reason}; NAME={suggest(name)} is possible.')
     try:
-        make_folder(app, name)
+        make_folder(app, name, recipe)
     except KeyboardInterrupt:
         sys.exit(f"\nStopped. {name} was not made.")
     except (OSError, SyntaxError, ValueError) as error:
         # of several files that could not be copied, the first says it
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         sys.exit(f"{name} was not made: {reason}")
-    print(next_steps(app, name))
+    print(next_steps(app, name, recipe))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 import requests
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -33,7 +34,7 @@ STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
 LONGEST = ["test_workshop_commands", "test_new", "test_classifiers", "test_images"]
 # what this run's own `make` was told is not meant for the `make` in a test
 OF_MAKE = ["MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "ARGS"]
-OF_MAKE += ["APP", "HOST", "PORT", "NAME", "FROM", "IMAGE", "TAG", "GIVEN"]
+OF_MAKE += ["APP", "HOST", "PORT", "NAME", "FROM", "WITH", "IMAGE", "TAG", "GIVEN"]
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
@@ -281,6 +282,25 @@ def pytest_terminal_summary(terminalreporter):
                 terminalreporter.write_line(f"Blocks of commands in the workshop's text: {counts}")
             elif name == "fuzz":
                 terminalreporter.write_line(value)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--pictures", action="store_true", help="save the pictures of the recipes")
+
+
+@pytest.fixture
+def picture(request):
+    """Return a function that saves a page as the picture of a recipe, for `make screenshots`."""
+
+    def save(page, recipe):
+        if request.config.getoption("pictures"):
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(500)  # until nothing fades in or out
+            file = ROOT / "docs" / "images" / f"recipe-{recipe}.png"
+            page.screenshot(path=file, full_page=True)
+            Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
+
+    return save
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def gallery(tmp_path):
 
 def copy_gallery(place):
     ignore = shutil.ignore_patterns("*.pth", "*.replaced", ".download-*", "__pycache__", ".*_cache")
-    for folder in ("example_apps", "scripts", *FOLDERS):
+    for folder in ("example_apps", "scripts", "docs/recipes", *FOLDERS):
         shutil.copytree(ROOT / folder, place / "gallery" / folder, ignore=ignore)
     for file in ("LICENSE", "pyproject.toml"):
         shutil.copy(ROOT / file, place / "gallery")
