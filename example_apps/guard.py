@@ -246,8 +246,10 @@ def is_worth_a_line(record):
     return not (isinstance(error, RuntimeError) and isinstance(error.__cause__, HTTPException))
 
 
-def say_port_taken(kind, error, trace):
-    """Print a sentence in place of the traceback if another program has the port."""
+def say_why_it_ends(kind, error, trace):
+    """Print no traceback if the app is stopped while it starts, or if the port is taken."""
+    if isinstance(error, KeyboardInterrupt):
+        return
     if not isinstance(error, OSError) or "empty port" not in str(error):
         return sys.__excepthook__(kind, error, trace)
     port = int(re.search(r"(\d+)-\d+", str(error))[1])
@@ -271,4 +273,4 @@ GUARD = {
 direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, direct))
 logging.getLogger("uvicorn.error").addFilter(is_worth_a_line)
-sys.excepthook = say_port_taken
+sys.excepthook = say_why_it_ends

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
-BENCH = ("install --app resnet", "bench.environment")
+BENCH = ("install --app resnet scripts/requirements.txt", "bench.environment")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
 PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
 MARKS = {"ALL": "not recipes", "QUICK": "not slow and not recipes"}  # which tests
@@ -38,6 +38,11 @@ COMMANDS = {
     ),
     "model": ("install --app {APP} --only pooch,requests,tqdm", ".venv model {APP}"),
     "smoke": ("install --app {APP}", ".venv smoke {APP}"),
+    "expect": ("install --app {APP}", ".venv expect {APP} {ARGS}"),
+    "verify": (
+        "install example_apps/requirements.txt",
+        ".venv verify {APP} --url={URL}",
+    ),
     "check": (f"check {IMAGE} {{ARGS}}",),
     "docker": (f"container.build {IMAGE}",),
     "docker-run": (f"container.run {IMAGE} --host {{HOST}} --port {{PORT}}",),
@@ -72,7 +77,7 @@ COMMANDS = {
 }
 DEFAULTS = {"APP": "", "HOST": "127.0.0.1", "PORT": "8080", "NAME": "", "FROM": "", "IMAGE": ""}
 DEFAULTS |= {"USERS": "50", "SECONDS": "60", "TAG": "", "ARGS": "", "DOCKER": "", "TORCH_INDEX": ""}
-DEFAULTS |= {"WITH": ""}
+DEFAULTS |= {"WITH": "", "URL": ""}
 HELP = """\
 make list                    the apps and the recipes: name, file, what for
 make run APP=sepia           start an app, then open http://localhost:8080
@@ -85,6 +90,9 @@ make new NAME=leaf_disease FROM=resnet
 make model APP=resnet        fetch the weights of an app, nothing else
 make smoke APP=sepia         start an app, call it as a client would, check the answer
      APP=all                 the same for every app
+make expect APP=resnet       look at its answers to the pictures in data/, and keep them
+make verify APP=resnet URL=https://my-app.serve.scilifelab.se
+                             does the hosted page give these answers?
 make check APP=resnet        will SciLifeLab Serve run it? read from its files, no Docker needed
      APP=all                 the same for every app
 make docker APP=resnet       build the container image of an app (fetches its weights)

@@ -16,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import known_answers
 from apps import find_app, find_apps
 from made_up_weights import with_made_up_weights
 
@@ -163,6 +164,9 @@ def check_over_http(app, url, folder):
             empty = (check_empty_form, client, endpoint)
             passed &= report(app, f"{endpoint} with an empty form", *empty)
             passed &= report(app, f"{endpoint} is closed", check_closed, url, endpoint)
+        if known_answers.expected_file(app).exists():
+            asked = (known_answers.compare_unless_made_up, app, client)
+            passed &= report(app, "known answers", *asked)
     finally:
         client.close()
     return passed

@@ -1,4 +1,4 @@
-"""What the tests of the recipes share: apps made by `make new ... WITH=`, and their environments."""
+"""What the tests of the recipes share: apps made with a recipe, and their environments."""
 
 import subprocess
 import sys

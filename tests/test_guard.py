@@ -34,7 +34,7 @@ JSON += [
     "application/x-www-form-urlencoded",
     None,
 ]
-EACH = [*STEPS, "resnet", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vgg11", "flower"))]
+EACH = [*STEPS, "resnet"]  # the other classifiers have the same guard.py
 
 
 @pytest.fixture(scope="module")

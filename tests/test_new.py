@@ -1,4 +1,4 @@
-"""Apps of your own: `make new`, the examples of the chapter "Your own app", and `make sync`."""
+"""Apps of your own: `make new` and `make sync`. What recipes put into them: test_recipe_*.py."""
 
 import contextlib
 import importlib.util
@@ -16,14 +16,11 @@ from apps import find_app
 from check import check, check_name
 from conftest import CLASSIFIERS, ROOT, STEPS, start_main, wait_until_open
 from container import images
-from gradio.media import get_image
 from gradio_client import Client, handle_file
 from made_up_weights import make_checkpoint
 from maintain.sync import CLASSIFIERS as FOLDERS
-from playwright.sync_api import expect
 from smoke import free_port
 
-CHAPTER = ROOT / "docs" / "workshop" / "your-own-app"
 PHOTOS = ROOT / "resnet_image_classification" / "data"
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 SUMMARY = '"""Leaf disease: to be written: what the app does, in one line."""'
@@ -247,145 +244,6 @@ def test_no_copy_opens_or_fetches_anything_but_uploads(gallery, source):
             answer = requests.post(where, json={"data": data}, timeout=9)
             assert answer.status_code == 403
         assert client.predict(own, *more, api_name=f"/{function}")
-
-
-# ---- The examples of the chapter ----
-
-DIFFS = ["efficientnet_lite0.diff", "five_classes.diff", "iris.diff"]
-TOOLS = {"git": ["git", "apply"], "patch": ["patch", "--fuzz=0", "-p1", "-i"]}
-
-
-def apply(diff, folder, tool="git"):
-    done = subprocess.run([*TOOLS[tool], CHAPTER / diff], cwd=folder, **OUTPUT)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def example(gallery, diff, tool="git"):
-    """Make the new app of one of the diffs and return its folder."""
-    if diff == "iris.diff":
-        folder = new(gallery, "iris", "hello")
-        shutil.copy(CHAPTER / "train_iris.py", folder)
-    else:
-        folder = new(gallery, "leaf_disease", "resnet")
-        (folder / "download_model.py").unlink()
-    apply(diff, folder, tool)
-    return folder
-
-
-@pytest.mark.parametrize("diff", DIFFS[:2])
-def test_another_model_is_at_most_ten_changed_lines(gallery, diff):
-    lines = (CHAPTER / diff).read_text().splitlines()
-    assert 0 < sum(bool(re.match(r"[+-](?!-- a/|\+\+ b/)", line)) for line in lines) <= 10
-    apply(diff, gallery / "resnet_image_classification")  # also if it was copied by hand
-
-
-@pytest.mark.parametrize("tool", ["git", "git in a repository", "patch"])
-@pytest.mark.parametrize("diff", DIFFS)
-def test_after_a_diff_the_app_is_ready_for_serve(gallery, diff, tool):
-    if tool == "git in a repository":
-        subprocess.run(["git", "init", "--quiet"], cwd=gallery, check=True)
-    folder = example(gallery, diff, tool.split()[0])
-    if diff == "iris.diff":
-        (folder / "model.skops").touch()
-    require_ready(folder)
-
-
-@contextlib.contextmanager
-def installed(place, diff):
-    """Give an example's folder, out of the repository, and the Python of its own environment."""
-    folder = example(copy_gallery(place), diff).rename(place / "my app")
-    try:
-        subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
-        python = place / "venv" / "bin" / "python"
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run([*pip, "-r", folder / "requirements.txt"], check=True, timeout=1000)
-        yield folder, python
-    finally:
-        shutil.rmtree(place / "venv", ignore_errors=True)  # several GB with torch
-
-
-@pytest.fixture(scope="module")
-def efficientnet(tmp_path_factory):
-    with installed(tmp_path_factory.mktemp("efficientnet"), "efficientnet_lite0.diff") as example:
-        yield example
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_after_ten_changed_lines_a_lion_is_a_lion(efficientnet):
-    with running(*efficientnet) as (_, client):
-        for photo in ("lion", "cheetah"):
-            answer = client.predict(handle_file(get_image(f"{photo}.jpg")), api_name="/predict")
-            assert answer["label"] == photo
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_a_fine_tuned_network_of_five_classes_answers_with_its_own(gallery, efficientnet):
-    import torch
-    from PIL import Image
-    from torchvision.models import ResNet18_Weights, resnet18
-
-    names = ["honungsbi på en blomma", "katt", "kaffe", "lejon", "gepard"]
-    photos = [PHOTOS / f"{photo}.jpg" for photo in ("bee", "cat", "espresso")]
-    photos += [get_image("lion.jpg"), get_image("cheetah.jpg")]
-    prepare = ResNet18_Weights.IMAGENET1K_V1.transforms()
-    torch.manual_seed(0)
-    model = resnet18().eval()
-    model.fc = torch.nn.Identity()
-    with torch.inference_mode():  # its last layer finds the nearest of the photos
-        features = model(
-            torch.stack([prepare(Image.open(photo).convert("RGB")) for photo in photos])
-        )
-        weights = {"fc.weight": 2 * features, "fc.bias": -(features**2).sum(1)}
-
-    folder = example(gallery, "five_classes.diff")
-    torch.save({**model.state_dict(), **weights}, folder / "data" / "fine_tuned_resnet18.pth")
-    (folder / "data" / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-    with running(folder, efficientnet[1]) as (_, client):
-        for name, photo in zip(names, photos, strict=True):
-            answer = client.predict(handle_file(photo), api_name="/predict")
-            assert answer["label"] == name
-            assert answer["confidences"][0]["confidence"] > 0.99
-            assert {row["label"] for row in answer["confidences"]} == {*names}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_model_of_scikit_learn_tells_three_flowers_apart_without_torch(tmp_path, page):
-    parts = [f"{part} {size} (cm)" for part in ("Sepal", "Petal") for size in ("length", "width")]
-    # Fisher's first flower of each species
-    flowers = {"setosa": (5.1, 3.5, 1.4, 0.2), "versicolor": (7.0, 3.2, 4.7, 1.4)}
-    flowers["virginica"] = (6.3, 3.3, 6.0, 2.5)
-    with installed(tmp_path, "iris.diff") as (folder, python):
-        listed = subprocess.run([python, "-m", "pip", "list"], check=True, **OUTPUT).stdout
-        assert "scikit-learn" in listed
-        assert "torch" not in listed
-        subprocess.run([python, folder / "train_iris.py"], cwd="/", check=True, timeout=60)
-        with running(folder, python) as (url, _):
-            page.goto(url)
-            for species, lengths in flowers.items():
-                for part, length in zip(parts, lengths, strict=True):
-                    page.get_by_label(part).fill(str(length))
-                page.get_by_role("button", name="Submit").click()
-                expect(page.get_by_test_id("label-output-value")).to_have_text(species)
-            page.get_by_label(parts[0]).fill("")
-            page.get_by_role("button", name="Submit").click()
-            toast = page.get_by_test_id("toast-body")
-            expect(toast.filter(has_text="Please fill in all four lengths.")).to_be_visible()
-
-        trap = tmp_path / "trap"
-        hostile = (
-            "import os, sys, skops.io\nclass Trap:\n"
-            "    def __reduce__(self): return os.system, (f'touch {sys.argv[1]}',)\n"
-            "skops.io.dump(Trap(), sys.argv[2])"
-        )
-        command = [python, "-c", hostile, trap, folder / "model.skops"]
-        subprocess.run(command, check=True, timeout=60)
-        ended = subprocess.run([python, folder / "main.py"], **OUTPUT, timeout=60)
-        assert ended.returncode == 1
-        assert "Untrusted types found" in ended.stdout + ended.stderr
-        assert not trap.exists()
 
 
 # ---- make sync ----

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,9 +21,9 @@ import psutil
 from apps import ROOT
 from bench import report, systems
 from install import venv_python
+from recipes import find_recipe, put_in
 
 SCRIPTS = ROOT / "scripts"
-RECIPES = ROOT / "docs" / "recipes"
 VISITORS = (1, 2, 4, 8, 16, 32, 64)
 PACKAGES = ("gradio", "torch", "torchvision", "pillow", "litserve", "openvino")
 IMPORTS = "import torch, torchvision, gradio"
@@ -116,15 +115,15 @@ def without_weights(folder):
 def make_smaller(place):
     """Make resnet by the recipe `smaller`, and return its folder."""
     folder = systems.copy_app("resnet", Path(place) / "smaller")
-    program = shutil.copy(RECIPES / "export_onnx.py", folder)
+    put_in(find_recipe("smaller"), folder)
+    program = folder / "export_onnx.py"
     subprocess.run([sys.executable, program], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["git", "apply", RECIPES / "smaller.diff"], cwd=folder, check=True)
     return folder
 
 
 def apply_faster(folder, bfloat16=False):
     """Apply the recipe `faster` to a copied classifier."""
-    subprocess.run(["git", "apply", RECIPES / "faster.diff"], cwd=folder, check=True)
+    put_in(find_recipe("faster"), folder)
     if bfloat16:
         main = folder / "main.py"
         text = main.read_text(encoding="utf-8")

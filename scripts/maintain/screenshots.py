@@ -8,7 +8,6 @@ chapter "Your own app" says, with a network whose trained weights come as a pack
 import argparse
 import contextlib
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from made_up_weights import with_made_up_weights
 from maintain.browser import find_browser
 from new import copy_folder
 from PIL import Image
+from recipes import find_recipe, put_in
 from smoke import free_port, started
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved picture has the same size
-OWN_MODEL = ROOT / "docs" / "workshop" / "your-own-app" / "efficientnet_lite0.diff"
 EXAMPLE = ROOT / "resnet_image_classification" / "data" / "bee.jpg"
 
 
@@ -29,7 +28,7 @@ def make_own_app(place):
     """Make an app of one's own below `place`, and return it."""
     folder = place / "own_app"
     copy_folder(find_app("resnet"), folder, "What is on the photo?", folder.name)
-    subprocess.run(["git", "apply", OWN_MODEL], cwd=folder, check=True)
+    put_in(find_recipe("efficientnet_lite0"), folder)
     return App(("own-app",), folder / "main.py", "")
 
 

@@ -1,0 +1,60 @@
+"""Ask a hosted page whether it answers as the model of this folder did: its known answers."""
+
+import argparse
+import sys
+import tempfile
+
+import known_answers
+from apps import find_app
+
+CONNECT_S = 30
+
+
+def open_page(url, folder):
+    """Return a client of the app at an address; raise Differs if there is none."""
+    import httpx
+    from gradio_client import Client
+
+    if not url.startswith(("http://", "https://")):
+        raise known_answers.Differs(f'"{url}" is no address. Set URL=https://..., as in a browser.')
+    local = httpx.URL(url).host in ("127.0.0.1", "localhost")
+    options = {"timeout": CONNECT_S, "trust_env": not local}
+    try:
+        return Client(
+            url, verbose=False, analytics_enabled=False, download_files=folder, httpx_kwargs=options
+        )
+    except Exception as error:  # whatever an address may answer
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise known_answers.Differs(
+            f"No Gradio app answers at {url} ({reason.rstrip(': ')}).\n"
+            "Does the page open in a browser? An app that was just started takes a minute."
+        ) from None
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Ask a hosted page its known answers.")
+    parser.add_argument("app", help="its name, as in `make list`")
+    parser.add_argument("--url", default="", help="the address of the hosted page")
+    options = parser.parse_args(argv)
+    app = find_app(options.app)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            known_answers.read(app)  # before anybody is asked
+            client = open_page(options.url, folder)
+            try:
+                print(f"{options.url}: {known_answers.compare(app, client)}.")
+            finally:
+                client.close()
+        except known_answers.Differs as error:
+            sys.exit(f"{app.name}: {error}")
+        except TimeoutError:
+            sys.exit(f"{options.url} took over {known_answers.ANSWER_S} s for an answer.")
+        except Exception as error:  # what the app says, or the network does
+            sys.exit(f"{options.url} gave no answer: {error}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped.")

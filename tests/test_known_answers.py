@@ -1,0 +1,256 @@
+"""Known answers: the right app passes, and the mistakes that give no error are found.
+
+The network is the one that was really trained (see test_labels_and_preprocessing.py), in a real
+server whose preprocessing and labels are changed while it runs.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+import expect
+import known_answers
+import pytest
+import torch
+import verify
+from conftest import ROOT, import_app, nginx_before
+from gradio.media import get_image
+from PIL import Image
+from recipes_made import make_app
+from smoke import free_port
+from test_labels_and_preprocessing import load_trained_network
+from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@pytest.fixture(scope="module")
+def served(classifier, tmp_path_factory):
+    """The app as it is found by name, its module, and the address of its server."""
+    folder = tmp_path_factory.mktemp("known") / "my_app"
+    shutil.copytree(classifier("resnet").folder, folder)
+    shutil.copy(get_image("cheetah.jpg"), folder / "data")
+    (folder / "data" / "expected.json").unlink()
+    app = classifier("resnet")._replace(names=("my_app",), file=folder / "main.py")
+    module = import_app(app)
+    module.model = load_trained_network()
+    port = free_port()
+    options = {"prevent_thread_lock": True, "quiet": True, "app_kwargs": module.GUARD}
+    module.demo.launch(server_name="127.0.0.1", server_port=port, **options)
+    url = f"http://127.0.0.1:{port}/"
+    with tempfile.TemporaryDirectory() as place:
+        client = verify.open_page(url, place)
+        pictures = sorted((folder / "data").glob("*.jpg"))
+        expect.write(app, {p: known_answers.ask(client, p) for p in pictures}, 0.02)
+        yield app, module, url, client
+        client.close()
+    module.demo.close()
+
+
+def test_the_right_app_passes(served):
+    app, _, _, client = served
+    assert known_answers.compare(app, client) == "4 pictures, all probabilities within 0.02"
+    known = json.loads(known_answers.expected_file(app).read_text())["pictures"]
+    assert known["cheetah.jpg"]["labels"] == ["cheetah"]
+    assert len(known["cheetah.jpg"]["probabilities"]) == 5
+
+
+def bgr(image):
+    return MISTAKES["right"](image)[[2, 1, 0]]
+
+
+MISTAKES = {
+    "right": Compose([Resize(256), CenterCrop(224), ToTensor(), Normalize(MEAN, DEVIATION)]),
+    "no normalisation": Compose([Resize(256), CenterCrop(224), ToTensor()]),
+    "blue and red swapped": bgr,
+    "squeezed": Compose([Resize((224, 224)), ToTensor(), Normalize(MEAN, DEVIATION)]),
+    "cut out at another size": Compose(
+        [Resize(232), CenterCrop(224), ToTensor(), Normalize(MEAN, DEVIATION)]
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_pictures_prepared_in_another_way_are_found(served, monkeypatch, mistake):
+    app, module, _, client = served
+    monkeypatch.setattr(module, "preprocess", MISTAKES[mistake])
+    if mistake == "right":
+        known_answers.compare(app, client)
+        return
+    with pytest.raises(known_answers.Differs, match=r"with a tolerance of 0\.02|it says"):
+        known_answers.compare(app, client)
+
+
+def test_labels_in_another_order_are_found_even_without_probabilities(served, monkeypatch):
+    app, module, _, client = served
+    file = known_answers.expected_file(app)
+    whole = file.read_text()
+    try:
+        known = json.loads(whole)
+        for value in known["pictures"].values():
+            del value["probabilities"]
+        file.write_text(json.dumps(known))
+        assert "not the preprocessing. `make expect APP=my_app`" in known_answers.compare(
+            app, client
+        )
+        monkeypatch.setattr(module, "LABELS", sorted(module.LABELS))
+        with pytest.raises(known_answers.Differs, match=r"cheetah\.jpg: it says .* not cheetah"):
+            known_answers.compare(app, client)
+    finally:
+        file.write_text(whole)
+    with pytest.raises(known_answers.Differs):
+        known_answers.compare(app, client)
+
+
+def test_bfloat16_needs_and_gets_a_tolerance_of_its_own(served, monkeypatch):
+    app, module, _, client = served
+    file = known_answers.expected_file(app)
+    whole, network = file.read_text(), module.model
+    known = json.loads(whole)
+    rough = load_trained_network().to(torch.bfloat16)
+    monkeypatch.setattr(module, "model", lambda batch: rough(batch.bfloat16()).float())
+    try:
+        for tolerance, passes in ((0.0005, False), (0.05, True)):
+            file.write_text(json.dumps({**known, "tolerance": tolerance}))
+            if passes:
+                known_answers.compare(app, client)
+            else:
+                with pytest.raises(known_answers.Differs):
+                    known_answers.compare(app, client)
+    finally:
+        file.write_text(whole)
+        module.model = network
+
+
+def run_verify(capsys, monkeypatch, app, url):
+    """Run `make verify`; return its status and what it printed."""
+    monkeypatch.setattr(verify, "find_app", lambda name: app)
+    try:
+        verify.main(["my_app", f"--url={url}"])
+    except SystemExit as error:
+        return error.code
+    return capsys.readouterr().out
+
+
+def test_a_hosted_page_is_asked_behind_a_path_too(served, tmp_path, capsys, monkeypatch):
+    app, _, url, _ = served
+    port = free_port()
+    location = f"""location /apps/my-app/ {{ proxy_pass {url}; proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-Prefix /apps/my-app; proxy_buffering off; }}"""
+    with nginx_before(tmp_path, port, location):
+        for address in (url, f"http://127.0.0.1:{port}/apps/my-app/"):
+            said = run_verify(capsys, monkeypatch, app, address)
+            assert said == f"{address}: 4 pictures, all probabilities within 0.02.\n"
+
+
+def test_a_page_that_is_none_is_told_in_a_sentence(served, capsys, monkeypatch):
+    app = served[0]
+    monkeypatch.setattr(verify, "CONNECT_S", 1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+
+        def answer():
+            while True:
+                connection, _ = other.accept()
+                connection.recv(9999)
+                connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nshop")
+                connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        for server in (silent, other):
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            said = run_verify(capsys, monkeypatch, app, url)
+            assert said.startswith(f"my_app: No Gradio app answers at {url} (")
+    said = run_verify(capsys, monkeypatch, app, f"http://127.0.0.1:{free_port()}/")
+    assert "No Gradio app answers at" in said
+    assert "is no address" in run_verify(capsys, monkeypatch, app, "my-app.example.org")
+
+
+def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):
+    folder = make_app(tmp_path, "efficientnet_lite0")
+    (folder / "download_model.py").unlink()
+    file = folder / "data" / "expected.json"
+
+    def run_expect(*options):
+        command = [sys.executable, "scripts/expect.py", "my_app", *options]
+        return subprocess.run(
+            command,
+            cwd=folder.parent,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    ended = run_expect()
+    assert ended.returncode == 1
+    assert "data/cat.jpg: " in ended.stdout
+    assert "ARGS=--yes" in ended.stderr
+    assert not file.exists()
+    assert run_expect("--yes").returncode == 0
+    known = json.loads(file.read_text())
+    assert known["tolerance"] == 0.02
+    assert known["pictures"]["bee.jpg"]["labels"] == ["bee"]
+    known["pictures"]["bee.jpg"]["labels"] = ["wasp"]
+    file.write_text(json.dumps(known))
+    ended = run_expect("--yes")
+    assert ended.returncode == 1
+    assert "it says bee" in ended.stderr
+    assert "not wasp" in ended.stderr
+    assert json.loads(file.read_text()) == known
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, r"`make expect APP=my_app` writes it"),
+        ("{", r"cannot be read"),
+        ('{"pictures": {"bee.jpg": "bee"}}', r"cannot be read"),
+        ('{"pictures": {"bee.jpg": {"labels": ["bee"]}}}', r"need 3 pictures or more; there are 1"),
+    ],
+)
+def test_known_answers_that_show_nothing_are_refused(served, tmp_path, content, sentence):
+    app = served[0]._replace(file=tmp_path / "main.py")
+    (tmp_path / "data").mkdir()
+    for name in ("bee", "cat", "cup"):
+        Image.new("RGB", (300, 256)).save(tmp_path / "data" / f"{name}.jpg")
+    if content:
+        (tmp_path / "data" / "expected.json").write_text(content)
+    with pytest.raises(known_answers.Differs, match=sentence):
+        known_answers.read(app)
+    if content is None:
+        known = {f"{name}.jpg": {"labels": [name]} for name in ("bee", "cat", "cup")}
+        known_answers.expected_file(app).write_text(json.dumps({"pictures": known}))
+        with pytest.raises(known_answers.Differs, match="has a side of 256 pixels"):
+            known_answers.read(app)
+
+
+@pytest.mark.parametrize("name", ["resnet", "vgg11", "flower"])
+def test_each_classifier_names_what_its_pictures_show_and_its_network_knows(classifier, name):
+    app = classifier(name)
+    pictures, _ = known_answers.read(app)
+    assert len(pictures) == 3
+    labels = {*import_app(app).LABELS} if name != "vgg11" else {*pictures_of_resnet_labels()}
+    for value in pictures.values():
+        assert {*value["labels"]} <= labels
+    assert known_answers.made_up(app)
+
+
+def pictures_of_resnet_labels():
+    from torchvision.models import VGG11_Weights
+
+    return VGG11_Weights.IMAGENET1K_V1.meta["categories"]
+
+
+def test_smoke_compares_only_trained_weights(served):
+    app, _, _, client = served
+    sentence = "not compared: the weights are made up"
+    assert known_answers.compare_unless_made_up(app, client) == sentence
+    copy = app._replace(file=ROOT / "absent" / "main.py")
+    assert not known_answers.made_up(copy)

@@ -1,0 +1,73 @@
+"""The recipe `faster`: OpenVINO gives the answers of PyTorch, for many visitors at once.
+
+What it changes is speed; the answers stay. So they are compared with those of the network that was
+really trained, prepared by hand.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from gradio_client import handle_file
+from PIL import Image
+from playwright.sync_api import expect
+from recipes_made import TRAINED, environment, make_app, running, use_trained_network
+from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
+from torchvision.models import ResNet18_Weights
+
+LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+
+
+def probabilities(answer):
+    return {row["label"]: row["confidence"] for row in answer["confidences"]}
+
+
+def ask(client, photo):
+    return probabilities(client.predict(handle_file(str(photo)), api_name="/predict"))
+
+
+def check_answers(client, network, tolerance):
+    """Compare the five probabilities with the network's own, for several visitors at once."""
+    right = {}
+    for photo in PHOTOS:
+        with torch.inference_mode():
+            scores = network(by_hand(Image.open(photo).convert("RGB"))[None])[0]
+        right[photo] = dict(zip(LABELS, scores.softmax(0).tolist(), strict=True))
+    with ThreadPoolExecutor(8) as visitors:
+        photos = [*PHOTOS] * 6
+        for photo, found in zip(
+            photos, visitors.map(lambda p: ask(client, p), photos), strict=True
+        ):
+            assert next(iter(found)) == PHOTOS[photo]
+            for label, probability in found.items():
+                assert probability == pytest.approx(right[photo][label], abs=tolerance), photo
+
+
+def check_page(page, url):
+    page.goto(url)
+    expect(page.get_by_role("button", name="Submit")).to_be_enabled()
+    page.locator("input[type=file]").set_input_files(next(iter(PHOTOS)))
+    expect(page.locator(".image-frame img[src*='/file=']")).to_have_count(1)
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_test_id("label-output-value")).to_have_text("cheetah")
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-3), ("bf16", 0.02)])
+def test_faster_answers_as_the_network_does(
+    tmp_path,
+    trained_network,  # noqa: F811
+    page,
+    precision,
+    tolerance,
+):
+    folder = make_app(tmp_path, "faster")
+    use_trained_network(folder)
+    main = folder / "main.py"
+    text = main.read_text()
+    assert text.count('"f32",') == 1
+    main.write_text(text.replace('"f32",', f'"{precision}",'))
+    with running(folder, environment(folder, *TRAINED)) as (url, client):
+        check_answers(client, trained_network, tolerance)
+        check_page(page, url)
