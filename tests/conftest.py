@@ -53,8 +53,10 @@ def pytest_configure():
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Begin with the files that take longest, so that two workers end at the same time."""
+    if config.getoption("pictures"):
+        items[:] = [item for item in items if "picture" in item.fixturenames]
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
 
 

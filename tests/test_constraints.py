@@ -14,6 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 APPS = FOLDERS[1:]
+OF_RECIPES = [
+    str(file.parent.relative_to(ROOT)) for file in ROOT.glob("docs/recipes/*/files/constraints.txt")
+]
 SYSTEMS = [("linux", "Linux", "x86_64"), ("darwin", "Darwin", "arm64")]
 SYSTEMS += [("win32", "Windows", "AMD64")]
 ENVIRONMENTS = [
@@ -43,7 +46,7 @@ def versions(lines, environment=None):
     }
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", [*FOLDERS, *OF_RECIPES])
 def test_each_line_is_a_version_and_no_address(folder):
     for line in lines_of(folder):
         assert re.fullmatch(r"[\w.-]+==[\w.+!]+( ; .+)?", line), line

@@ -25,6 +25,8 @@ from smoke import free_port
 from test_labels_and_preprocessing import load_trained_network
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
+pytestmark = pytest.mark.slow
+
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

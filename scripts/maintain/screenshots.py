@@ -2,12 +2,15 @@
 
 A classifier is shown with a picture chosen and not yet answered: where the trained weights are
 missing, its answer would mean nothing. `own-app` is shown with its answer. It is made as the
-chapter "Your own app" says, with a network whose trained weights come as a package.
+chapter "Your own app" says, with a network whose trained weights come as a package. The pictures
+of the recipes are taken by their tests.
 """
 
 import argparse
 import contextlib
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -80,9 +83,16 @@ def main(argv=None):
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description="Take the pictures that the README shows.")
-    parser.add_argument("app", nargs="?", default="all", help="as in `make list`; own-app; or all")
+    parser.add_argument(
+        "app", nargs="?", default="all", help="as in `make list`; own-app; recipes; or all"
+    )
     name = parser.parse_args(argv).app
     FOLDER.mkdir(parents=True, exist_ok=True)
+    if name in ("all", "recipes"):
+        command = ["-m", "pytest", "--pictures", "-m", "recipes", ROOT / "tests"]
+        subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+    if name == "recipes":
+        return
     with contextlib.ExitStack() as stack:
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(
