@@ -16,7 +16,7 @@ SCRIPTS = Path(__file__).resolve().parent
 BENCH = ("install --app resnet scripts/requirements.txt", "bench.environment")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
 PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
-MARKS = {"ALL": "not recipes", "QUICK": "not slow and not recipes"}  # which tests
+MARKS = {"ALL": "not recipes and not long", "QUICK": "not slow and not recipes and not long"}
 IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
 
 # what each command runs: a program here, with this Python or with that of an environment (.venv)
@@ -53,6 +53,7 @@ COMMANDS = {
     "docker-push": (f"container.push {IMAGE}",),
     "test": (*TEST_TOOLS, f"{PYTEST} -m {{ALL}} {{ARGS}}"),
     "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
+    "test-long": (*TEST_TOOLS, f"{PYTEST} -m long {{ARGS}}"),
     "test-recipes": (*TEST_TOOLS, f"{PYTEST} -m recipes {{ARGS}}"),
     "fuzz": (
         *TEST_TOOLS,
@@ -103,6 +104,7 @@ make docker-push APP=resnet IMAGE=user/name
      TAG=v1                  a tag of your own; DOCKER=podman another engine
 make test                    test everything (the first time, it installs what it needs)
 make test-quick              the quick part
+make test-long               what takes several minutes more, such as an image of several GB
 make test-recipes            the recipes whole, in some minutes
 make fuzz                    10,000 damaged pictures, in about 15 minutes
 make bench                   measure how fast the apps answer, into docs/bench (15 minutes)

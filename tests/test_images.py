@@ -153,17 +153,21 @@ def test_a_changed_app_is_packaged_without_installing_anything_again(built, tmp_
     assert re.search(r"cache|CACHED", printed)
 
 
+CHANGES = [
+    ("USER root", "no network: runs as: user and group are 0 and 0"),
+    ('ENTRYPOINT ["sh", "-c", "python main.py; exit"]', "no network: stops in 5 s"),
+    ("USER root\nRUN ln -sf dash /bin/sh\nUSER app", "as on Serve: stops in 5 s"),
+    ("HEALTHCHECK NONE", "as on Serve: becomes healthy: the image has no health check"),
+    ("ENV GRADIO_TEMP_DIR=/home/app/uploads", "as on Serve: becomes healthy"),
+]
+
+
 @needs_engine
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "failure"),
-    [
-        ("USER root", "no network: runs as: user and group are 0 and 0"),
-        ('ENTRYPOINT ["sh", "-c", "python main.py; exit"]', "no network: stops in 5 s"),
-        ("USER root\nRUN ln -sf dash /bin/sh\nUSER app", "as on Serve: stops in 5 s"),
-        ("HEALTHCHECK NONE", "as on Serve: becomes healthy: the image has no health check"),
-        ("ENV GRADIO_TEMP_DIR=/home/app/uploads", "as on Serve: becomes healthy"),
-    ],
+    [CHANGES[0], *(pytest.param(*each, marks=pytest.mark.long) for each in CHANGES[1:3])]
+    + CHANGES[3:],
 )
 def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, change, failure):
     (tmp_path / "Dockerfile").write_text(f"FROM {built}\n{change}\n")

@@ -39,7 +39,7 @@ def trained_network():
     return load_trained_network()
 
 
-@pytest.fixture(params=["resnet", pytest.param("vgg11", marks=pytest.mark.slow)])
+@pytest.fixture(params=["resnet", pytest.param("vgg11", marks=pytest.mark.long)])
 def app(classifier, trained_network, monkeypatch, request):
     """The app's module, with the trained network as its model and uploads anywhere."""
     module = import_app(classifier(request.param))

@@ -155,14 +155,18 @@ def reader(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_the_commands_work_as_typed_from_the_top(reader, record_property):
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_the_commands_work_as_typed_from_the_top(reader, record_property, whole):
     engine = engine_here()
     if engine and engine != ["docker"]:
         (reader.programs / "docker").symlink_to(shutil.which(engine[0]))
     counts = {"typed from the top": 0, "left out, as there is no Docker": 0}
+    counts["left to `make test-long`"] = 0
     for block, following in zip(BLOCKS, [*BLOCKS[1:], None], strict=True):
         if block.is_typed and "engine" in block.options and not engine:
             counts["left out, as there is no Docker"] += 1
+        elif block.is_typed and "long" in block.options and not whole:
+            counts["left to `make test-long`"] += 1
         elif block.is_typed:
             print(f"\n{block.place}\n{block.text}", end="", flush=True)
             (reader.start if "serves" in block.options else reader.type)(block)
@@ -174,7 +178,7 @@ def test_the_commands_work_as_typed_from_the_top(reader, record_property):
     record_property("blocks", counts)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_with_uv(tmp_path):
     publish(tmp_path / "gallery")
     reader = Reader(tmp_path, tmp_path / "gallery")

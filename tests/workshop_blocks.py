@@ -12,6 +12,7 @@
 #                               serves          it starts an app, which runs until the next such
 #                                               block or the end of the chapter; port=9000
 #                               engine          it needs Docker or Podman
+#                               long            only `make test-long` types it
 #                               weights=resnet  it fetches weights; where these cannot be had,
 #                                               made-up ones are put in their place
 #   <!-- run: folder=NAME -->    pycon: typed at a Python prompt in that folder
