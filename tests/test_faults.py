@@ -205,13 +205,18 @@ def test_stop_during_an_answer_finishes_it(copy, tmp_path):
     assert files_in(tmp_path / "uploads") == []
 
 
-def test_proxy_that_does_not_answer_is_not_asked_for_this_computer(copy, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+@pytest.mark.parametrize("kind", ["silent", "closed"])
+def test_proxy_that_does_not_answer_is_not_asked_for_this_computer(copy, tmp_path, kind):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
+        if kind == "closed":
+            server.close()
         names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
         environment = dict.fromkeys(names, proxy) | {"NO_PROXY": "", "no_proxy": ""}
         folder = copy("bare")
-        with running(folder, tmp_path / "uploads", **environment) as (served, _):
+        with running(folder, tmp_path / "uploads", **environment) as (served, process):
+            time.sleep(2)  # Gradio asks for its own page when that is there already
+            assert process.poll() is None
             assert greet(served)
 
 
