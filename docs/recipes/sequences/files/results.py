@@ -82,11 +82,12 @@ def draw(records, windows, window, file):
     axes.set(
         ylim=(0, 100),
         xlabel="Position in the sequence (middle of the window)",
-        ylabel=f"GC content of {window:,} letters (%)",
+        ylabel="GC content (%)",
+        title=f"GC content in windows of {window:,} letters",
     )
     axes.grid(alpha=0.3)
     if curves:
-        axes.legend(fontsize="small")
+        figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     figure.savefig(file)
 
 
