@@ -45,7 +45,7 @@ def in_words(table, step):
     """Say how many objects there are, and what must be known to read the rest right."""
     count, cut = len(table), (table["at the edge"] == "yes").sum()
     if not count:
-        return "No object is that large. Try a smaller one, or check what is darker."
+        return "No object has that many pixels. Lower the number, or see whether they are darker."
     words = [
         f"{count:,} object{'s' * (count > 1)}, median area {table['area'].median():,.0f} pixels."
     ]
