@@ -4,10 +4,12 @@ What an agent sends is opened and deleted; what it names is opened only if it wa
 is fetched. The calls come from the MCP SDK's own client, and as bare JSON.
 """
 
+import asyncio
 import base64
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -83,6 +85,14 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
         agents.look_at(predict, "data:image/jpeg;base64,a")
     assert len(seen) == 3
 
+    async def crowd():  # two at a time, 18 wait, and the others are told
+        calls = [agents.answer(predict, data_uri(LION)) for _ in range(25)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = asyncio.run(crowd())
+    assert answers[:20] == ['{"lion": 0.9}'] * 20
+    assert [error.message for error in answers[20:]] == [BUSY] * 5
+
 
 # ---- Whole: `make test-recipes` ----
 
@@ -105,7 +115,7 @@ def app(made):
 
 
 def ask(made, url, *pictures):
-    """Call the tool with the SDK's own client; return the tools, and (failed, text) of each call."""
+    """Call the tool with the client of the SDK; return the tools, and (failed, text) of each."""
     command = [made[1], "-c", AGENT, f"{url}gradio_api/mcp/"]
     options = {"capture_output": True, "text": True, "timeout": 120}
     ended = subprocess.run(command, input=json.dumps(pictures), **options)
@@ -261,7 +271,8 @@ def test_an_agent_reaches_the_tool_behind_nginx_under_a_path(made, tmp_path, mon
 def test_the_page_shows_the_tool_and_one_word_switches_it_off(made, app, page, picture):
     page.goto(app[0])
     page.get_by_role("button", name="Use via API or MCP").click()
-    expect(page.get_by_text("of which it knows nothing: say so then.")).to_be_visible()
+    tool = page.get_by_role("button", name=re.compile("^ *classify .* say so then"))
+    expect(tool).to_be_visible()
     picture(page, "agents")
     main = made[0] / "main.py"
     text = main.read_text()
