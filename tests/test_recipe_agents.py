@@ -101,7 +101,9 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
 def made(tmp_path_factory):
     """A copy with the trained network, and the Python of its own environment."""
     folder = make_app(tmp_path_factory.mktemp("agents"), "agents")
+    constraints = (folder / "constraints.txt").read_bytes()
     use_trained_network(folder)
+    (folder / "constraints.txt").write_bytes(constraints)  # not those of the other recipe
     python = environment(folder, *TRAINED)
     # the first import compiles: on a busy machine, longer than `running` waits
     subprocess.run([python, "-c", "import gradio, torchvision"], check=True, timeout=300)
