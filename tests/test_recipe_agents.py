@@ -1,0 +1,285 @@
+"""The recipe `agents`: a copy of resnet as a tool for AI agents, called as these call it.
+
+What an agent sends is opened and deleted; what it names is opened only if it was uploaded; nothing
+is fetched. The calls come from the MCP SDK's own client, and as bare JSON.
+"""
+
+import asyncio
+import base64
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from urllib.parse import quote
+
+import gradio as gr
+import pytest
+import requests
+from conftest import nginx_before
+from gradio.media import get_image
+from gradio_client import handle_file
+from playwright.sync_api import expect
+from recipes_made import TRAINED, environment, make_app, require_ready, running, use_trained_network
+from smoke import free_port
+from workshop_blocks import run_by
+
+LION = Path(get_image("lion.jpg"))
+MARK = {"meta": {"_type": "gradio.FileData"}}
+BUSY = "Too many agents are using this app right now. Please try again in a minute."
+ONLY = "Only a data URI, or a file that was uploaded here, can be used."
+# the SDK's client: lists the tools, then calls one as often as it is told, all at once
+AGENT = """
+import asyncio, json, sys, mcp
+from mcp.client.streamable_http import streamable_http_client
+async def main():
+    async with streamable_http_client(sys.argv[1]) as (read, write, *_):
+        async with mcp.ClientSession(read, write) as session:
+            await session.initialize()
+            tools = [tool.model_dump() for tool in (await session.list_tools()).tools]
+            calls = [session.call_tool("classify", {"picture": p}) for p in json.load(sys.stdin)]
+            answers = [answer.model_dump() for answer in await asyncio.gather(*calls)]
+            print(json.dumps([tools, answers]))
+asyncio.run(main())
+"""
+
+
+def data_uri(file):
+    return f"data:image/jpeg;base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+# ---- In `make test`, without the packages that the recipe adds ----
+
+
+def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_path, monkeypatch):
+    folder = make_app(tmp_path, "agents")
+    require_ready(folder)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    monkeypatch.syspath_prepend(folder)
+    for name in ("agents", "guard", "picture"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    agents, seen = importlib.import_module("agents"), []
+
+    def predict(picture):
+        seen.append(Path(picture["path"]).read_bytes())
+        return {"lion": 0.9}
+
+    assert agents.look_at(predict, data_uri(LION)) == {"lion": 0.9}
+    assert [*agents.UPLOADS.rglob("*")] == []
+    upload = agents.UPLOADS / "a" / "my lion.jpg"
+    upload.parent.mkdir()
+    upload.write_bytes(LION.read_bytes())
+    for named in (upload, f"http://localhost:8080/gradio_api/file={quote(str(upload))}"):
+        assert agents.look_at(predict, str(named)) == {"lion": 0.9}
+    assert seen == [LION.read_bytes()] * 3
+    (link := upload.with_name("link.jpg")).symlink_to(LION)
+    for refused in (str(LION), f"{upload.parent}/../../../x.jpg", str(link), "", None, 5, {}, "\0"):
+        with pytest.raises(gr.Error, match=r"uploaded here|must be text"):
+            agents.look_at(predict, refused)
+    with pytest.raises(gr.Error, match="no data URI"):
+        agents.look_at(predict, "data:image/jpeg;base64,a")
+    assert len(seen) == 3
+
+    async def crowd():  # two at a time, 18 wait, and the others are told
+        calls = [agents.answer(predict, data_uri(LION)) for _ in range(25)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = asyncio.run(crowd())
+    assert answers[:20] == ['{"lion": 0.9}'] * 20
+    assert [error.message for error in answers[20:]] == [BUSY] * 5
+
+
+# ---- Whole: `make test-recipes` ----
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A copy with the trained network, and the Python of its own environment."""
+    folder = make_app(tmp_path_factory.mktemp("agents"), "agents")
+    constraints = (folder / "constraints.txt").read_bytes()
+    use_trained_network(folder)
+    (folder / "constraints.txt").write_bytes(constraints)  # not those of the other recipe
+    python = environment(folder, *TRAINED)
+    # the first import compiles: on a busy machine, longer than `running` waits
+    subprocess.run([python, "-c", "import gradio, torchvision"], check=True, timeout=300)
+    return folder, python
+
+
+@pytest.fixture(scope="module")
+def app(made):
+    with running(*made) as (url, client):  # in the end: no traceback, no warning was printed
+        yield url, client
+
+
+def ask(made, url, *pictures):
+    """Call the tool with the client of the SDK; return the tools, and (failed, text) of each."""
+    command = [made[1], "-c", AGENT, f"{url}gradio_api/mcp/"]
+    options = {"capture_output": True, "text": True, "timeout": 120}
+    ended = subprocess.run(command, input=json.dumps(pictures), **options)
+    assert ended.returncode == 0, ended.stderr
+    tools, answers = json.loads(ended.stdout)
+    return tools, [(answer["isError"], answer["content"][0]["text"]) for answer in answers]
+
+
+def send(url, arguments, tool="classify", query="", method="tools/call", **more):
+    """Send what no client would; return the answer as it is."""
+    params = {"name": tool, "arguments": arguments, **more}
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    headers = {"Accept": "application/json, text/event-stream"}
+    where = f"{url}gradio_api/mcp/{query}"
+    return requests.post(where, json=body, headers=headers, timeout=30)
+
+
+def post(*call):
+    """Call the tool with bare JSON; return whether it failed, and the text."""
+    answer = send(*call)
+    assert answer.status_code == 200, answer.text
+    (line,) = [row for row in answer.text.splitlines() if row.startswith("data: ")]
+    result = json.loads(line.removeprefix("data: "))["result"]
+    return result["isError"], result["content"][0]["text"]
+
+
+def upload(url, file):
+    files = {"files": (file.name, file.read_bytes())}
+    return requests.post(f"{url}gradio_api/upload", files=files, timeout=30).json()[0]
+
+
+def require_lion(answer):
+    failed, text = answer
+    assert not failed, text
+    probabilities = json.loads(text)
+    assert len(probabilities) == 5
+    assert probabilities["lion"] == max(probabilities.values()) > 0.8
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_an_agent_finds_one_tool_that_says_what_it_is_for_and_asks_it(made, app):
+    url, client = app
+    before = {*(made[0] / "uploads").rglob("*")}
+    tools, answers = ask(made, url, data_uri(LION), "data:image/png;base64,AAAA", "/etc/passwd")
+    (tool,) = tools
+    assert tool["name"] == "classify"
+    for words in ("1,000 everyday things", "say so then", "five most likely names"):
+        assert words in tool["description"]
+    assert tool["inputSchema"]["required"] == ["picture"]
+    assert tool["inputSchema"]["properties"]["picture"]["type"] == "string"
+    assert "data URI" in tool["inputSchema"]["properties"]["picture"]["description"]
+    require_lion(answers[0])
+    assert [failed for failed, _ in answers] == [False, True, True]
+    assert "This file cannot be read as a picture." in answers[1][1]
+    assert ONLY in answers[2][1]
+    assert {*(made[0] / "uploads").rglob("*")} == before  # nothing that it sent was kept
+    path = upload(url, LION)
+    for answer in ask(made, url, path, f"{url}gradio_api/file={quote(path)}")[1]:
+        require_lion(answer)
+    # the page and programs are served as before
+    assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"
+
+
+@pytest.fixture
+def canary():
+    """A web server on this machine, and the list of paths that it was asked for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+@pytest.mark.recipes
+def test_no_form_of_a_call_opens_or_fetches_anything_else(made, app, canary, tmp_path):
+    url, (address, asked) = app[0], canary
+    os.mkfifo(trap := tmp_path / "trap.jpg")  # whoever opens it waits for ever
+    other = made[0] / "uploads" / "gradio-1-0123456789abcdef" / "a" / "lion.jpg"  # of another run
+    other.parent.mkdir(parents=True)
+    other.write_bytes(LION.read_bytes())
+    named = [*map(str, (LION, trap, other, made[0] / "data" / "bee.jpg")), "data/bee.jpg"]
+    named += [f"file://{LION}", f"{url}gradio_api/file={LION}", f"{url}gradio_api/file={address}"]
+    named += [f"{address}/a.jpg", f"{address}/gradio_api/file={address}/b.jpg", "//127.0.0.1/c"]
+    for name in named:
+        failed, text = post(url, {"picture": name})
+        assert failed
+        assert ONLY in text
+        forms = [name, [name], {"path": name}, {"path": name, **MARK}, {"url": name, **MARK}]
+        forms += [{"path": name, "url": name, "is_stream": True, **MARK}]
+        for form in forms:
+            for tool, query in (("classify", ""), ("classify", "?tools=none"), ("predict", "")):
+                failed, text = post(url, {"picture": form}, tool, query)
+                assert failed, text
+                assert '"lion":' not in text
+        # MCP has other methods; Gradio's for prompts calls the tool, too
+        for method in ("prompts/get", "resources/read"):
+            assert '"error"' in send(url, {"picture": name}, method=method, uri=name).text
+    # and the log does not tell what strangers send: see the fixture
+    assert '"error"' in send(url, data_uri(LION)).text
+    deep, headers = "[" * 100_000, {"Accept": "application/json, text/event-stream"}
+    headers["Content-Type"] = "application/json"
+    assert "error" in requests.post(f"{url}gradio_api/mcp/", deep, headers=headers, timeout=30).text
+    assert asked == []
+
+
+@pytest.mark.recipes
+def test_up_to_3_mb_can_be_sent_along_and_more_be_uploaded(app, tmp_path):
+    url, photo = app[0], tmp_path / "photo.jpg"
+    for size, status in ((3_000_000, 200), (5_000_000, 413), (10_000_000, 413)):
+        photo.write_bytes(LION.read_bytes().ljust(size, b"\0"))
+        answer = send(url, {"picture": data_uri(photo)})
+        assert answer.status_code == status
+        assert any(words in answer.text for words in ("lion", "too large", "Too much at once"))
+        require_lion(post(url, {"picture": upload(url, photo)}))
+
+
+@pytest.mark.recipes
+def test_a_crowd_of_agents_is_answered_or_told_and_the_page_goes_on(app):
+    url, client = app
+    with ThreadPoolExecutor(60) as crowd:
+        answers = [*crowd.map(lambda _: post(url, {"picture": data_uri(LION)}), range(60))]
+    answered = [answer for answer in answers if not answer[0]]
+    assert len(answered) >= 20
+    [require_lion(answer) for answer in answered]
+    assert {text.strip("'") for failed, text in answers if failed} <= {BUSY}
+    assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"
+
+
+@pytest.mark.recipes
+def test_an_agent_reaches_the_tool_behind_nginx_under_a_path(made, tmp_path, monkeypatch):
+    (location,) = run_by("test_behind_nginx_under_a_path")
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/hello")
+    with running(*made) as (inside, _):
+        port = free_port()
+        with nginx_before(tmp_path, port, location.replace("http://127.0.0.1:8080/", inside)):
+            url = f"http://127.0.0.1:{port}/hello/"
+            path = upload(url, LION)
+            for answer in ask(made, url, data_uri(LION), f"{url}gradio_api/file={quote(path)}")[1]:
+                require_lion(answer)
+
+
+@pytest.mark.recipes
+def test_the_page_shows_the_tool_and_one_word_switches_it_off(made, app, page, picture):
+    page.goto(app[0])
+    page.get_by_role("button", name="Use via API or MCP").click()
+    tool = page.get_by_role("button", name=re.compile("^ *classify .* say so then"))
+    expect(tool).to_be_visible()
+    picture(page, "agents")
+    main = made[0] / "main.py"
+    text = main.read_text()
+    main.write_text(text.replace("mcp_server=True", "mcp_server=False"))
+    with running(*made) as (url, client):
+        main.write_text(text)
+        assert send(url, {"picture": data_uri(LION)}).status_code in (404, 405)
+        assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"
