@@ -208,22 +208,24 @@ def test_answers_are_those_of_the_network_in_the_table_and_in_the_csv_file(app, 
         # nothing stays but what is deleted on time: uploads, answers, and copies of these
         left = [path for path in (app[0] / "uploads").rglob("*") if path.is_file()]
         assert {path.suffix for path in left} <= {".zip", ".csv", ".lock", ".jpg"}
-    rows = {row[0]: row for row in table["data"]}
+    with open(saved, encoding="utf-8", newline="") as lines:
+        rows = {row["file"]: [*row.values()] for row in csv.DictReader(lines)}
     assert [*rows] == [f"plate 1/{name}" for name in NAMES] + ["cut.jpg"]
+    assert "cannot be read as a picture" in rows["cut.jpg"][-1]
     for photo, label in PHOTOS.items():
         with torch.inference_mode():
             right = network(by_hand(Image.open(photo).convert("RGB"))[None])[0].softmax(0)
         row = rows[f"plate 1/{Path(photo).name}"]
         assert (row[1], row[-1]) == (label, "")
-        for name, probability in zip(row[1:-1:2], row[2:-1:2], strict=True):
+        for name, probability in zip(row[1:-1:2], map(float, row[2:-1:2]), strict=True):
             assert probability == pytest.approx(right[labels.index(name)].item(), abs=1e-3)
-    assert rows["cut.jpg"][1:-1] == ["", None] * 5
-    assert "cannot be read as a picture" in rows["cut.jpg"][-1]
-    with open(saved, encoding="utf-8", newline="") as lines:
-        header, *saved_rows = csv.reader(lines)
-    assert header == table["headers"]
-    told = [["" if cell is None else str(cell) for cell in row] for row in table["data"]]
-    assert saved_rows == told
+    # the same on the page, label and probability in one cell
+    assert table["data"][-1] == ["cut.jpg", *[""] * 5, rows["cut.jpg"][-1]]
+    for shown in table["data"][:-1]:
+        cells = rows[shown[0]][1:-1]
+        for cell, label, probability in zip(shown[1:-1], cells[::2], cells[1::2], strict=True):
+            assert re.fullmatch(rf"{label} 0\.\d\d\d", cell)
+            assert float(cell[-5:]) == pytest.approx(float(probability), abs=6e-4)
 
 
 @pytest.mark.recipes
@@ -234,25 +236,25 @@ def test_the_page_shows_progress_a_table_and_a_file_to_download(app, page, pictu
     packed = {f"plate 2/{i}.jpg": files[NAMES[i % 4]].read_bytes() for i in range(40)}
     with running(*app) as (url, _):
         page.goto(url)
-        choose = page.locator("input[type=file]").last
+        choose = page.locator("input[type=file][multiple]")
         choose.set_input_files([*files.values(), tmp_path / "notes.txt"])
-        expect(page.get_by_text("espresso.jpg")).to_be_visible()
+        expect(page.get_by_role("cell", name="espresso.jpg")).to_be_visible()
         page.get_by_role("button", name="Classify all").click()
-        expect(page.get_by_text("cannot be read as a picture").first).to_be_visible()
-        for label in set(PHOTOS.values()):
-            expect(page.get_by_role("gridcell", name=label).first).to_be_visible()
+        expect(page.get_by_role("gridcell", name="cannot be read as a picture")).to_be_visible()
+        for label in PHOTOS.values():
+            expect(page.get_by_role("gridcell", name=f"{label} 0.")).to_be_visible()
         with page.expect_download() as download:
-            page.get_by_role("link", name=re.compile("answers.csv|B")).last.click()
+            page.get_by_role("link", name=re.compile(r"^\d+\.\d B")).last.click()
         text = Path(download.value.path()).read_text(encoding="utf-8")
         assert len(text.splitlines()) == 6
         picture(page, "many_pictures")
         page.reload()
         file = zip_file(tmp_path / "plate 2.zip", packed)
-        page.locator("input[type=file]").last.set_input_files(file)
-        expect(page.get_by_text("plate 2")).to_be_visible()
+        page.locator("input[type=file][multiple]").set_input_files(file)
+        expect(page.get_by_role("cell", name="plate 2.zip")).to_be_visible()
         page.get_by_role("button", name="Classify all").click()
         expect(page.get_by_text(re.compile(r"\d+/40")).first).to_be_visible()
-        expect(page.get_by_text("plate 2/3.jpg")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("gridcell", name="plate 2/3.jpg")).to_be_visible(timeout=60_000)
 
 
 def memory(folder):

@@ -26,10 +26,13 @@ LIMITS = (
     f"Up to {MAX_PICTURES:,} pictures and {MAX_UPLOAD // 10**6} MB at once, also in ZIP files, "
     f"which may unpack to {MAX_UNPACKED // 10**6} MB."
 )
-# a row of the table and of the CSV file: probabilities from 0 to 1, the most likely class first;
-# what could not be read has empty cells, and a sentence as its reason
+# a row of the CSV file: probabilities from 0 to 1, the most likely class first; what could not be
+# read has empty cells, and a sentence as its reason
 COLUMNS = [f"{what}_{place}" for place in range(1, 6) for what in ("label", "probability")]
 COLUMNS = ["file", *COLUMNS, "reason"]
+# a row of the table on the page, which has no room for so many
+HEADERS = ["file", "most likely", "second", "third", "fourth", "fifth", "reason"]
+WIDTHS = ["16%", *["13%"] * 5, "19%"]
 ADDED = ("._", ".DS_Store", "Thumbs.db", "desktop.ini")  # by Finder and Explorer
 FORMULA = tuple("=+-@＝＋－＠")
 BLOCK = 2**18  # bytes that are unpacked at a time
@@ -166,6 +169,16 @@ def row(name, predict):
         reason = f"The app failed on this picture: {type(error).__name__}."
     cells = [cell for label, p in answer.items() for cell in (label, round(p, 4))]
     return [name, *cells, *["", None] * (5 - len(answer)), reason]
+
+
+def table(rows):
+    """Return rows with COLUMNS as rows with HEADERS: label and probability in one cell."""
+    shown_rows = []
+    for name, *cells, reason in rows:
+        pairs = zip(cells[::2], cells[1::2], strict=True)
+        answers = [f"{label} {p:.3f}" if label else "" for label, p in pairs]
+        shown_rows.append([name, *answers, reason])
+    return shown_rows
 
 
 def write_csv(rows):
