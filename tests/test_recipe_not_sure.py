@@ -158,27 +158,42 @@ WRONG = {
 }
 
 
+TRY_ALL = """
+import sys, fit_thresholds
+for file in sys.argv[1:]:
+    sys.argv[1:] = [file]
+    try:
+        fit_thresholds.main()
+    except SystemExit as error:
+        print(error.code)
+"""
+
+
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
 def test_a_wrong_table_of_scores_gets_a_sentence_and_changes_nothing(app, tmp_path):
     before = (app[0] / "data" / "thresholds.json").read_bytes()
-    for sentence, content in WRONG.items():
-        (tmp_path / "scores.csv").write_bytes(content)
-        well, said = run(app, "fit_thresholds.py", tmp_path / "scores.csv")
-        assert (well, sentence in said, said.count("\n")) == (False, True, 1), said
-    assert run(app, "fit_thresholds.py", tmp_path / "none.csv")[0] is False
+    files = [tmp_path / f"{number}.csv" for number in range(len(WRONG))]
+    for file, content in zip(files, WRONG.values(), strict=True):
+        file.write_bytes(content)
+    (app[0] / "try_all.py").write_text(TRY_ALL)  # in one process: it takes seconds to start
+    well, said = run(app, "try_all.py", *files, tmp_path / "none.csv")
+    assert well, said
+    lines = said.splitlines()
+    for sentence, line in zip([*WRONG, "No such file"], lines, strict=True):
+        assert sentence in line
     assert (app[0] / "data" / "thresholds.json").read_bytes() == before
 
 
 def worse(image, random):
-    """Return a part of a photo at a random sharpness and contrast: for some, only noise is left."""
+    """Return a part of a photo, at a random sharpness and contrast."""
     width, height = image.size
     side = int(min(width, height) * random.uniform(0.7, 1))
     left, top = (int(random.integers(0, length - side + 1)) for length in (width, height))
     image = image.crop((left, top, left + side, top + side))
-    small = image.resize([int(random.integers(8, 90))] * 2)
+    small = image.resize([int(random.integers(12, 120))] * 2)
     pixels = np.asarray(small.resize((256, 256), Image.Resampling.BICUBIC), "float32")
-    pixels = 128 + (pixels - 128) * random.uniform(0.3, 1) + random.normal(0, 12, pixels.shape)
+    pixels = 128 + (pixels - 128) * random.uniform(0.5, 1) + random.normal(0, 6, pixels.shape)
     return Image.fromarray(pixels.clip(0, 255).astype("uint8"))
 
 
@@ -199,22 +214,22 @@ def sort_into_folders(place, each, seed):
 def test_with_fitted_thresholds_the_names_that_are_given_are_right(app, page, picture, tmp_path):
     tables = []
     for seed, name in enumerate(("validation", "test")):
-        pictures = sort_into_folders(tmp_path / name, 60, seed)
+        pictures = sort_into_folders(tmp_path / name, 40, seed)
         tables.append(tmp_path / f"{name}.csv")
         well, said = run(app, "score_pictures.py", pictures, tables[-1])
         assert well, said
         assert "Left out: " in said
-        assert "with 240 pictures" in said
+        assert "with 160 pictures" in said
     well, said = run(app, "fit_thresholds.py", tables[0], "--test", tables[1])
     assert well, said
     print(said)
     named, right, without = map(float, re.findall(r"([\d.]+) %", said))
-    assert named > 30
+    assert named > 40
     assert right > max(90, without + 10)
     chosen = json.loads((app[0] / "data" / "thresholds.json").read_text())
     network, answers = load_trained_network(), {}
     with running(*app) as (url, client):
-        files = [*PHOTOS, CELL, RETINA, *sorted((tmp_path / "test").glob("*/[12]?.png"))]
+        files = [*PHOTOS, CELL, RETINA, *sorted((tmp_path / "test").glob("*/1?.png"))]
         for file in files:
             answers[file] = client.predict(handle_file(str(file)), api_name="/predict")
             with torch.inference_mode():
