@@ -30,13 +30,13 @@ ALL = slice(None)
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
-def read_tiff(upload, plane=None, channel=None):
+def read_tiff(upload, plane=0, channel=0):
     """Return one plane of an uploaded TIFF as 8-bit RGB, or None if picture.py is to read it.
 
     That reads all other files, and TIFFs with a palette, CMYK, transparency or JPEG compression.
-    `plane` and `channel` count from 1, and None stands for the only one. Red, green and blue are
-    one channel. Channels are the axes C and S of tifffile, and planes are all others; with several
-    of these, the last one counts fastest.
+    `plane` and `channel` count from 1, and 0 or None stands for the only one. Red, green and blue
+    are one channel. Channels are the axes C and S of tifffile, and planes are all others; with
+    several of these, the last one counts fastest.
     Raises gr.Error with a sentence for the visitor.
     """
     if not upload or not upload["path"]:
@@ -117,12 +117,12 @@ def check_size(page):
 
 def choose(number, what, count=1, names=""):
     """Return the index of the plane or channel with this number, the first being 1."""
-    if number is None and count == 1:
+    if not number and count == 1:
         return 0
     if number in range(1, count + 1):
         return int(number) - 1
     if count == 1:
-        refuse(f"This file has only one {what}. Leave {what.capitalize()} empty.")
+        refuse(f"This file has only one {what}. Set {what.capitalize()} to 0.")
     names = f" ({names})" if " x " in names else ""
     refuse(f"This file has {count} {what}s{names}. Choose {what.capitalize()} 1 to {count}.")
 
