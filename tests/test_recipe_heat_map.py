@@ -83,11 +83,10 @@ def test_resnet18_gets_a_map_of_its_last_layer(folder, python):
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("photo", ["lion", "cheetah"])
-def test_the_map_is_brightest_in_the_corner_where_the_animal_is(trained, tmp_path, photo):
+def test_the_map_is_brightest_in_the_corner_where_the_animal_is(trained, tmp_path):
     for place in PLACES:
-        answer, drawn = ask(trained[1], save_in_corner(tmp_path / "a.jpg", photo, place))
-        assert answer["label"] == photo
+        answer, drawn = ask(trained[1], save_in_corner(tmp_path / "a.jpg", "cheetah", place))
+        assert answer["label"] == "cheetah"
         heat = heat_in(drawn)
         others = [value for name, value in heat.items() if name != place]
         assert heat[place] > 2 * max(others), (place, heat)
