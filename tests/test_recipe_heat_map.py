@@ -1,0 +1,127 @@
+"""The recipe heat_map: the map lies on the thing that was named, also for several visitors."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from gradio.media import get_image
+from gradio_client import handle_file
+from gradio_client.exceptions import AppError
+from made_up_weights import make_checkpoint
+from PIL import Image
+from playwright.sync_api import expect
+from recipes_made import TRAINED, environment, make_app, require_ready, running, use_trained_network
+
+PLACES = {"top left": (0, 0), "top right": (1, 0), "bottom left": (0, 1), "bottom right": (1, 1)}
+SIDE = 256
+
+
+def save_in_corner(file, photo, place):
+    """Write a photo in one corner of a grey square."""
+    square = Image.new("RGB", (2 * SIDE, 2 * SIDE), (124, 116, 104))
+    small = Image.open(get_image(f"{photo}.jpg")).convert("RGB").resize((SIDE, SIDE))
+    column, row = PLACES[place]
+    square.paste(small, (column * SIDE, row * SIDE))
+    square.save(file, quality=95)
+    return file
+
+
+def ask(client, file):
+    answer, drawn = client.predict(handle_file(str(file)), api_name="/predict")
+    return answer, np.asarray(Image.open(drawn).convert("RGB"), "float32")
+
+
+def heat_in(drawn):
+    """Return how orange each quarter of an answer is, from 0 to 1."""
+    heat = (drawn[..., 0] - drawn[..., 2]) / (0.7 * 255)  # the picture below is grey
+    half = heat.shape[0] // 2
+    return {
+        place: heat[row * half :, column * half :][:half, :half].mean()
+        for place, (column, row) in PLACES.items()
+    }
+
+
+def test_a_new_folder_with_it_is_ready_for_serve(tmp_path):
+    require_ready(make_app(tmp_path, "heat_map"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_app(tmp_path_factory.mktemp("heat_map"), "heat_map")
+
+
+@pytest.fixture(scope="module")
+def python(folder):
+    return environment(folder, *TRAINED)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, python):
+    """The app with the trained network, whose layers have other names."""
+    folder = make_app(tmp_path_factory.mktemp("trained"), "heat_map")
+    use_trained_network(folder)
+    main = folder / "main.py"
+    text = main.read_text()
+    assert text.count('LAYER = "layer4"') == 1
+    main.write_text(text.replace('LAYER = "layer4"', 'LAYER = "_bn1"'))
+    with running(folder, python) as (url, client):
+        yield url, client
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_resnet18_gets_a_map_of_its_last_layer(folder, python):
+    make_checkpoint(folder / "data" / "image_classification_resnet18.pth")
+    with running(folder, python) as (_, client):
+        answer, drawn = ask(client, folder / "data" / "bee.jpg")
+        assert len(answer["confidences"]) == 5
+        assert drawn.shape == (224, 224, 3)
+        assert max(heat_in(drawn).values()) > 0.05
+        with pytest.raises(AppError, match=r"^Please choose a picture first\.$"):
+            client.predict(None, api_name="/predict")
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_the_map_is_brightest_in_the_corner_where_the_animal_is(trained, tmp_path):
+    for place in PLACES:
+        answer, drawn = ask(trained[1], save_in_corner(tmp_path / "a.jpg", "cheetah", place))
+        assert answer["label"] == "cheetah"
+        heat = heat_in(drawn)
+        others = [value for name, value in heat.items() if name != place]
+        assert heat[place] > 2 * max(others), (place, heat)
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_of_eight_visitors_at_once_each_gets_the_own_map(trained, tmp_path):
+    files = [
+        save_in_corner(tmp_path / f"{photo} {place}.jpg", photo, place)
+        for photo in ("lion", "cheetah")
+        for place in PLACES
+    ]
+    alone = [ask(trained[1], file) for file in files]
+    with ThreadPoolExecutor(8) as visitors:
+        together = list(visitors.map(lambda file: ask(trained[1], file), files * 6))
+    for (answer, drawn), (expected, right) in zip(together, alone * 6, strict=True):
+        assert answer["label"] == expected["label"]
+        confidence = expected["confidences"][0]["confidence"]
+        assert answer["confidences"][0]["confidence"] == pytest.approx(confidence, abs=1e-4)
+        assert abs(drawn - right).max() <= 2
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_the_page_shows_the_map_beside_the_answer(trained, page, picture, tmp_path):
+    page.goto(trained[0])
+    submit = page.get_by_role("button", name="Submit")
+    expect(submit).to_be_enabled()
+    shown = page.locator(".image-frame img[src*='/file=']")
+    page.locator("input[type=file]").set_input_files(get_image("cheetah.jpg"))
+    expect(shown).to_have_count(1)
+    submit.click()
+    expect(page.get_by_test_id("label-output-value")).to_have_text("cheetah")
+    expect(shown).to_have_count(2)
+    picture(page, "heat_map")
+    page.get_by_role("button", name="Clear").first.click()
+    expect(shown).to_have_count(0)
