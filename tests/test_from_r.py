@@ -13,6 +13,7 @@ from workshop_blocks import BLOCKS, assert_prints, run_by
 
 PICTURE = "resnet_image_classification/data/cat.jpg"
 PACKAGES = "library(curl); library(jsonlite)"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,4 +90,4 @@ def test_r_sends_and_gets_letters_of_other_languages(run_r):
 def test_r_stops_with_the_sentence_of_the_app(run_r, name, question, sentence):
     upload = run_by("test_r_calls_give_what_the_text_shows")[1].partition("\n\n")[0]
     printed = run_r(name, f'{upload}\n{question}\ncat("went on")', works=False)
-    assert sentence in printed
+    assert f"Error: {sentence}" in printed
