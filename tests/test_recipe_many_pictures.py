@@ -270,7 +270,7 @@ def memory(folder):
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as on Linux")
 def test_a_thousand_pictures_need_no_more_memory_than_ten_and_others_get_answers(app, tmp_path):
-    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (400, 600, 3), "uint8"))
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (300, 450, 3), "uint8"))
     noise.save(tmp_path / "a.jpg", quality=60)
     content = (tmp_path / "a.jpg").read_bytes()
     ten, thousand = (
