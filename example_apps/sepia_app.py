@@ -18,7 +18,8 @@ def sepia(picture):
 with gr.Blocks(title="Sepia", analytics_enabled=False, delete_cache=(300, 1800)) as demo:
     with gr.Row():
         picture = gr.Image(label="Your image")
-        answer = gr.Image(label="Sepia filtered image", format="png", interactive=False)
+        buttons = ["download", "fullscreen"]  # not the third, which shares it with the world
+        answer = gr.Image(label="Sepia filtered image", format="png", buttons=buttons)
     submit = gr.Button("Submit", variant="primary")
     # preprocess=False: read_picture() opens the file, since Gradio turns 16-bit pictures white
     submit.click(sepia, picture, answer, preprocess=False)

@@ -68,6 +68,15 @@ def made_up(app):
     return any(zipfile.ZipFile(file).comment == b"made up" for file in files)
 
 
+def functions(client):
+    """Return {"/name": its parameters and returns}, those too that "Use via API" does not name."""
+    import httpx
+
+    where = f"{client.src_prefixed}info?all_endpoints=true"
+    named = httpx.get(where, **client.httpx_kwargs).raise_for_status().json()["named_endpoints"]
+    return {name: named[name] for name in named if "load_example" not in name}  # of gr.Examples
+
+
 def ask(client, picture):
     """Return what an app answers to a picture: {label: probability}, the largest first.
 
@@ -75,8 +84,7 @@ def ask(client, picture):
     """
     from gradio_client import handle_file
 
-    endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
-    for name, endpoint in endpoints.items():
+    for name, endpoint in functions(client).items():
         inputs, outputs = (
             [value["component"] for value in endpoint[key]] for key in ("parameters", "returns")
         )

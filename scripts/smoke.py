@@ -60,8 +60,7 @@ def check_over_http(app, url, folder):
     options = {"verbose": False, "analytics_enabled": False, "download_files": folder}
     client = Client(url, **options, httpx_kwargs={"timeout": ANSWER_S, "trust_env": False})
     try:
-        endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
-        for endpoint, description in endpoints.items():
+        for endpoint, description in known_answers.functions(client).items():
             asked = (client, endpoint, description["parameters"], folder)
             passed &= report(app, f"{endpoint} answers", check_answer, app, *asked)
             empty = (check_empty_form, client, endpoint)
@@ -117,7 +116,8 @@ def smoke(app):
         try:
             port = free_port()
             start = time.monotonic()
-            with started(with_made_up_weights(app, folder), port, log) as process:
+            app = with_made_up_weights(app, folder)
+            with started(app, port, log) as process:
                 print(f"ok    {app.name}: starts ({time.monotonic() - start:.1f} s)", flush=True)
                 passed = check_over_http(app, f"http://127.0.0.1:{port}/", folder)
         except Failed as error:

@@ -36,5 +36,7 @@ def environment(folder, *more):
 
 def use_trained_network(folder):
     """Put the network whose trained weights come as packages (TRAINED) into a copy of resnet."""
+    constraints = (folder / "constraints.txt").read_bytes()  # of the recipe that is there
     put_in(find_recipe("efficientnet_lite0"), folder)
+    (folder / "constraints.txt").write_bytes(constraints)
     (folder / "download_model.py").unlink()

@@ -77,7 +77,7 @@ def test_list_names_every_app_with_its_file_and_what_it_teaches(make):
         row = next(line for line in listed.splitlines() if str(app.file.relative_to(ROOT)) in line)
         assert app.name in row
         assert app.summary in row
-    names = [line.split()[0] for line in listed.splitlines()[1:]]
+    names = [line.split()[0] for line in listed.splitlines()[1:] if line]
     assert [name for name in names if name in NAMES] == NAMES
 
 

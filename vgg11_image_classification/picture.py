@@ -1,6 +1,9 @@
 """Read whatever picture people upload, or say in a sentence why it cannot be read right."""
 
+import io
+import logging
 import math
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -13,6 +16,7 @@ FORMATS = ["PNG", "JPEG", "TIFF", "GIF", "WEBP", "AVIF", "BMP", "JPEG2000", "PPM
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIC = (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")
 CONVERT = "Save it as a PNG with 8 bits, and try again."
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # its warnings name files
 
 
 def refuse(sentence):
@@ -67,7 +71,8 @@ def read_picture(upload, enough=None):
 
 def check_tiff(path):
     """Refuse a TIFF that Pillow would read as something else; tell if its colours have 16 bits."""
-    with tifffile.TiffFile(path) as tiff:
+    # not by its path: a TIFF of microscopes can name other files, and tifffile would open them
+    with tifffile.TiffFile(io.BytesIO(Path(path).read_bytes())) as tiff:
         page, series = tiff.pages.first, tiff.series
     # those of the picture itself: red, green, blue; cyan, magenta, yellow, black; or grey
     colours = {2: 3, 5: 4, 6: 3, 8: 3}.get(page.photometric, 1)

@@ -272,5 +272,6 @@ GUARD = {
 # Gradio asks its own server whether it is up; a proxy must not answer that
 direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, direct))
+os.environ.pop("GRADIO_MCP_SERVER", None)  # calls of AI agents do not pass this guard
 logging.getLogger("uvicorn.error").addFilter(is_worth_a_line)
 sys.excepthook = say_why_it_ends
