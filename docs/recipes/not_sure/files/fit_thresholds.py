@@ -97,8 +97,8 @@ def fit(labels, right, scores, precision):
         if of_class.sum() >= FEWEST and labels.count(label) == 1:
             classes[label] = lowest_threshold(correct[of_class], probabilities[of_class], precision)
     criterion = (
-        f"A class is named if, of {len(right):,} validation pictures, at least "
-        f"{100 * precision:g} % with such a probability were named right."
+        f"The thresholds were chosen so that at least {100 * precision:g} % of the answers above "
+        f"them were right, on {len(right):,} validation pictures."
     )
     default = lowest_threshold(correct, probabilities, precision)
     return {"criterion": criterion, "default": default, "classes": classes}
