@@ -52,11 +52,12 @@ class ListIsShort(io.FileIO):
 
 
 @contextlib.contextmanager
-def open_zip(path, name):
+def open_zip(upload):
     """Open a ZIP file: give it, and the pictures in it, without what file managers add."""
+    name = named(upload)
     with contextlib.ExitStack() as opened:
         try:
-            archive = zipfile.ZipFile(opened.enter_context(ListIsShort(path)))
+            archive = zipfile.ZipFile(opened.enter_context(ListIsShort(upload["path"])))
         except gr.Error:
             raise
         except Exception:  # zipfile has many errors for a damaged file
@@ -79,6 +80,11 @@ def open_zip(path, name):
 def shown(upload):
     """Return the name that an upload had at home."""
     return printable(upload["orig_name"] or Path(upload["path"]).name)
+
+
+def named(upload):
+    """Return the name of an upload for a sentence: those are shown as HTML."""
+    return shown(upload).replace("<", "?")
 
 
 def printable(name):
@@ -106,15 +112,14 @@ def count(uploads):
         if not is_zip(upload):
             number += 1
             continue
-        name = shown(upload)
-        with open_zip(upload["path"], name) as (archive, pictures):
+        with open_zip(upload) as (archive, pictures):
             number += len(pictures)
             if number <= MAX_PICTURES:
                 room -= unpacked_size(archive, pictures, room)
         if not pictures:
-            refuse(f"There is nothing in {name}.")
+            refuse(f"There is nothing in {named(upload)}.")
         if room < 0:
-            refuse(f"{name} unpacks to more than {MAX_UNPACKED // 10**6} MB. Please send less.")
+            refuse(f"{named(upload)} unpacks to more than {MAX_UNPACKED // 10**6} MB. Send less.")
     if number > MAX_PICTURES:
         refuse(f"These are more than {MAX_PICTURES:,} pictures. Please send fewer at once.")
     return number
@@ -139,7 +144,7 @@ def classify(uploads, predict):
                 yield row(shown(upload), functools.partial(predict, upload))
                 continue
             before = f"{shown(upload)}/" if len(uploads) > 1 else ""
-            with open_zip(upload["path"], shown(upload)) as (archive, pictures):
+            with open_zip(upload) as (archive, pictures):
                 for picture in pictures:
                     unpacked = functools.partial(predict_packed, predict, archive, picture, folder)
                     yield row(printable(before + picture.filename), unpacked)
