@@ -5,6 +5,7 @@ import fcntl
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -80,18 +81,28 @@ class Served(NamedTuple):
 def serve(tmp_path_factory):
     """Return a function that starts an app once for all tests and returns it as `Served`.
 
+    Gradio looks for work a thousand times a second, so an app rests until a test asks for it.
     In the end, whatever the tests have sent, no app has printed a traceback or a warning.
     """
-    running = {}
+    running, processes, used = {}, {}, {}
     with contextlib.ExitStack() as servers:
 
         def serve_app(app):
-            if app.file not in running:
+            test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
+            for file, process in processes.items():
+                if used[file] != test:
+                    process.send_signal(signal.SIGSTOP)
+            used[app.file] = test
+            if app.file in processes:
+                processes[app.file].send_signal(signal.SIGCONT)
+            else:
                 folder = tmp_path_factory.mktemp(app.file.stem)
                 log, port = folder / "log.txt", free_port()
                 stream = servers.enter_context(log.open("wb+"))
                 environment = {"GRADIO_TEMP_DIR": str(folder / "uploads")}
-                servers.enter_context(started(app, port, stream, environment))
+                process = servers.enter_context(started(app, port, stream, environment))
+                servers.callback(process.send_signal, signal.SIGCONT)  # or it would not end
+                processes[app.file] = process
                 url = f"http://127.0.0.1:{port}/"
                 running[app.file] = Served(url, folder / "uploads", log)
             return running[app.file]
