@@ -1,0 +1,310 @@
+"""Training: a real VGG19 learns five kinds of flowers, and the app then tells them apart.
+
+The data set is made up, and in the form of the real one. What takes no training is tested by
+`make test`, the rest by `make test-train`.
+"""
+
+import csv
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import known_answers
+import pytest
+import torch
+from apps import App, find_app
+from check import find_image_files, read
+from conftest import mounted
+from flowers_made import KINDS, SPLITS, draw_petal, make_data_set, make_start
+from gradio_client import Client
+from PIL import Image
+from playwright.sync_api import expect
+from recipes_made import make_app
+from smoke import free_port, started
+from torchvision.datasets import Flowers102
+
+FLOWER = find_app("flower").folder
+NAMES = [name for _, name in KINDS]
+NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+training = pytest.mark.training
+
+
+def make_examples(folder):
+    """Give an app example pictures of the kinds that it learns; return {name: file}."""
+    for file in [*folder.glob("*.jpg"), folder / "expected.json"]:
+        file.unlink(missing_ok=True)
+    chance, pictures = random.Random(7), {}
+    for (_, name), colour in KINDS.items():
+        pictures[name] = folder / f"{name.replace(' ', '-')}.jpg"
+        draw_petal(colour, chance).save(pictures[name])
+    return pictures
+
+
+@pytest.fixture
+def app(tmp_path):
+    """A copy of the app's folder, to train in."""
+    folder = tmp_path / "flower_classification"
+    shutil.copytree(FLOWER, folder, ignore=shutil.ignore_patterns("*.pth", "training"))
+    make_examples(folder / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    return make_start(tmp_path_factory.mktemp("start"))
+
+
+def command(app, data, start, *options, md5=None):
+    line = [sys.executable, str(app / "train_model.py"), "--data", str(data), "--device", "cpu"]
+    line += ["--start", str(start), *options, *(["--md5", *md5] if md5 else [])]
+    return line
+
+
+def run(line, works=False, **options):
+    """Run a training; return what it prints. Nobody sees a traceback."""
+    options = {"capture_output": True, "text": True, "timeout": 3000} | options
+    options["env"] = {**os.environ, **options.pop("env", NO_NETWORK)}
+    ended = subprocess.run(line, **options)
+    assert (ended.returncode == 0) == works, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stdout if works else ended.stderr
+
+
+# --- what takes no training ----------------------------------------------------------------------
+
+
+def test_the_digests_are_those_of_torchvision_and_the_splits_too(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(FLOWER)
+    import training_data
+
+    digests = {name: md5 for name, md5 in Flowers102._file_dict.values()}
+    assert digests == training_data.FILES
+    own = make_data_set(tmp_path)
+    labels, samples = training_data.find_pictures(tmp_path, own)
+    assert labels == Flowers102.classes
+    files = dict(zip(("image", "label", "setid"), zip(digests, own, strict=True), strict=True))
+    monkeypatch.setattr(Flowers102, "_file_dict", files)
+    for split, count in zip(("train", "val", "test"), SPLITS.values(), strict=True):
+        theirs = Flowers102(tmp_path, split)
+        assert len(samples[split]) == len(theirs) == count * len(KINDS)
+        for (file, label), (picture, number) in zip(samples[split], theirs, strict=True):
+            assert label == number
+            assert Image.open(file).getpixel((9, 9)) == picture.getpixel((9, 9))
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def test_wrong_files_get_a_sentence_before_anything_is_learned(app, tmp_path, start):
+    data = tmp_path / "data"
+    md5 = make_data_set(data)
+    files = data / "flowers-102"
+
+    # those of the real data set are expected by default
+    sentence = run(command(app, data, start))
+    assert f"{files / '102flowers.tgz'} is damaged, or another file: its MD5 digest is" in sentence
+    cut(files / "setid.mat")
+    assert f"{files / 'setid.mat'} is damaged" in run(command(app, data, start, md5=md5))
+    shutil.rmtree(data)
+    md5 = make_data_set(data, {"trnid": 1, "tstid": 1})
+    assert "setid.mat has no split called valid." in run(command(app, data, start, md5=md5))
+
+    shutil.rmtree(data)
+    md5 = make_data_set(data)
+    half = tmp_path / start.name
+    half.write_bytes(start.read_bytes()[:1000])
+    assert f"{half} is damaged, or another file: its SHA256" in run(
+        command(app, data, half, md5=md5)
+    )
+    (files / "setid.mat").unlink()
+    sentence = run(command(app, data, start, md5=md5))
+    assert sentence.count("No download: ") == 1
+    assert "/vgg/data/flowers/102/setid.mat\n  as " + str(files / "setid.mat") in sentence
+    sentence = run([sys.executable, app / "train_model.py", "--batch-size", "0"])
+    assert "--epochs and --batch-size must be 1 or more" in sentence
+    assert not list(app.rglob("*.pth*"))
+
+
+def test_an_image_and_a_copy_have_no_training_in_them(app):
+    (app / "training").mkdir()
+    (app / "training" / "checkpoint.pth").write_text("large")
+    names = {file.name for file in find_image_files(app, read(app / "Dockerfile"))}
+    assert {"main.py", "expected.json"} <= names
+    assert not {name for name in names if "train" in name or name == "checkpoint.pth"}
+
+
+def test_make_train_says_which_apps_can_be_trained(make):
+    done = make("train", "APP=resnet")
+    assert done.returncode
+    assert "resnet has no train_model.py. These have one: flower" in done.stdout
+
+
+# --- a training ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, start):
+    """An app in which a training went through, what it printed, and the command."""
+    folder = tmp_path_factory.mktemp("trained")
+    app = folder / "flower_classification"
+    shutil.copytree(FLOWER, app, ignore=shutil.ignore_patterns("*.pth", "training"))
+    make_examples(app / "data")
+    (app / "data" / "flower_model_vgg19.pth").write_text("the weights before")
+    md5 = make_data_set(folder / "data")
+    options = ("--epochs", "3", "--batch-size", "5")
+    line = command(app, folder / "data", start, *options, md5=md5)
+    return app, run(line, works=True), line
+
+
+@training
+@pytest.mark.timeout(3600)
+def test_it_learns_and_writes_what_the_card_needs(trained):
+    app, printed, _ = trained
+    work, data = app / "training", app / "data"
+    metrics = json.loads((work / "metrics.json").read_text())
+    losses = [epoch["val"][0] for epoch in metrics["history"]]
+    assert losses[-1] < losses[0] < 4.6  # that of a guess among 102
+    assert metrics["top1"] >= 0.8  # a guess among five is right in 0.2
+    assert metrics["top5"] >= metrics["top1"]
+    assert metrics["pictures"] == {"train": 30, "val": 10, "test": 10}
+    assert len(metrics["by_label"]) == 102
+    assert metrics["by_label"]["sunflower"]["of"] == 2
+    hits = sum(kind["right"] for kind in metrics["by_label"].values())
+    assert hits / 10 == pytest.approx(metrics["top1"])
+    assert metrics["versions"]["torch"] == torch.__version__
+    assert metrics["seconds"] > 0
+    for picture in ("curves.png", "confusion.png"):
+        assert min(Image.open(work / picture).size) > 400
+    weights = torch.load(data / "flower_model_vgg19.pth", weights_only=True)
+    assert all(isinstance(values, torch.Tensor) for values in weights.values())
+    assert (data / "flower_model_vgg19.pth.replaced").read_text() == "the weights before"
+    assert "are now" in printed
+    assert not (work / "checkpoint.pth").exists()
+    assert not list(app.rglob("*.part"))
+    with (work / "val_scores.csv").open(encoding="utf-8", newline="") as file:
+        (true, *labels), *rows = csv.reader(file)
+    assert (true, labels, len(rows)) == ("true", Flowers102.classes, 10)
+    for right, *scores in rows:
+        assert right in NAMES
+        assert sum(map(float, scores)) == pytest.approx(1, abs=0.01)
+
+
+@training
+@pytest.mark.timeout(600)
+def test_the_app_names_the_right_kind_on_its_page(trained, page):
+    folder = trained[0]
+    port, log = free_port(), folder / "log.txt"
+    app = App(("flower",), folder / "main.py", "")
+    with log.open("wb+") as stream, started(app, port, stream):
+        client = Client(f"http://127.0.0.1:{port}/", verbose=False)
+        # the same probabilities as where the network was trained
+        assert known_answers.compare(app, client) == "5 pictures, all probabilities within 0.02"
+        client.close()
+        for name in NAMES:
+            page.goto(f"http://127.0.0.1:{port}/")
+            chosen = folder / "data" / f"{name.replace(' ', '-')}.jpg"
+            page.locator("input[type=file]").first.set_input_files(chosen)
+            expect(page.get_by_role("button", name="Remove Image")).to_be_visible()
+            page.get_by_role("button", name="Submit").click()
+            expect(page.get_by_test_id("label-output-value")).to_have_text(name)
+
+
+@training
+@pytest.mark.timeout(3600)
+def test_a_training_that_is_cut_off_goes_on_and_ends_with_the_same_weights(trained, tmp_path):
+    whole, _, line = trained
+    out = tmp_path / "out"
+    line = [*line, "--out", str(out)]
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    checkpoint = out / "training" / "checkpoint.pth"
+    while process.poll() is None and not checkpoint.exists():
+        time.sleep(0.2)
+    time.sleep(1)  # into the next epoch
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: to its helpers as well
+    printed = "".join(process.communicate(timeout=120))
+    assert process.returncode == 130
+    assert "Stopped. With --resume it goes on" in printed
+    assert "Traceback" not in printed
+    assert not list(out.rglob("*.part"))
+    assert "Go on with --resume, or delete" in run(line)
+    assert "a training with --epochs 3 --batch-size 5" in run([*line, "--resume", "--epochs", "2"])
+    printed = run([*line, "--resume"], works=True)
+    assert "Going on after epoch 1 of 3." in printed
+    name = "data/flower_model_vgg19.pth"
+    weights, same = (torch.load(folder / name, weights_only=True) for folder in (whole, out))
+    assert weights.keys() == same.keys()
+    for key in weights:
+        assert torch.equal(weights[key], same[key]), key
+
+
+@training
+@pytest.mark.timeout(1800)
+def test_no_memory_no_room_and_a_damaged_picture_get_a_sentence(app, tmp_path, start):
+    data = tmp_path / "data"
+    md5 = make_data_set(data, dict.fromkeys(SPLITS, 1))
+    options = ("--epochs", "1", "--batch-size", "4")
+    line = command(app, data, start, *options, md5=md5)
+
+    def little_memory():
+        resource.setrlimit(resource.RLIMIT_DATA, (2 * 10**9, 2 * 10**9))
+
+    sentence = run(line, preexec_fn=little_memory)
+    assert sentence.endswith("Out of memory with --batch-size 4. Try --batch-size 2\n")
+
+    with mounted(tmp_path / "small", "-o", "size=200m"):
+        sentence = run([*line, "--out", str(tmp_path / "small")])
+        assert "The disk, or your quota, is full. Make room in " in sentence
+        assert not list((tmp_path / "small").rglob("*.pth*"))
+
+    picture = data / "flowers-102" / "jpg" / "image_00001.jpg"
+    picture.write_bytes(picture.read_bytes()[:700])
+    sentence = run(line)
+    assert f"\n{picture}: This file cannot be read as a picture." in f"\n{sentence}"
+
+    checkpoint = app / "training" / "checkpoint.pth"
+    checkpoint.write_text("cut short")
+    assert f"{checkpoint} is damaged. Delete it, and start again." in run([*line, "--resume"])
+
+
+@training
+@pytest.mark.timeout(3600)
+def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
+    app = make_app(tmp_path, "own_pictures")
+    (app / "download_model.py").unlink()
+    diseases = ["bacterial spot", "blight", "healthy", "mildew", "rust"]
+    colours = dict(zip(diseases, KINDS.values(), strict=True))
+    chance, folder = random.Random(0), tmp_path / "leaf_pictures"
+    for split, count in {"train": 6, "val": 2, "test": 2}.items():
+        for disease, colour in colours.items():
+            (folder / split / disease).mkdir(parents=True)
+            for number in range(count):
+                draw_petal(colour, chance).save(folder / split / disease / f"{number}.jpg")
+    make_examples(app / "data")
+    line = command(app, folder, start, "--epochs", "3", "--batch-size", "5")
+    (folder / "val" / "rust").rename(folder / "val" / "ruts")
+    assert "val must have the same folders as train: bacterial spot, blight" in run(line)
+    (folder / "val" / "ruts").rename(folder / "val" / "rust")
+    run(line, works=True)
+    assert (app / "data" / "labels.txt").read_text().splitlines() == diseases
+    port, log = free_port(), tmp_path / "log.txt"
+    with log.open("wb+") as stream, started(App(("leaf",), app / "main.py", ""), port, stream):
+        for disease, picture in zip(diseases, sorted_by_colour(app), strict=True):
+            page.goto(f"http://127.0.0.1:{port}/")
+            page.locator("input[type=file]").first.set_input_files(picture)
+            expect(page.get_by_role("button", name="Remove Image")).to_be_visible()
+            page.get_by_role("button", name="Submit").click()
+            expect(page.get_by_test_id("label-output-value")).to_have_text(disease)
+
+
+def sorted_by_colour(app):
+    """Return the example pictures in the order of KINDS."""
+    return [app / "data" / f"{name.replace(' ', '-')}.jpg" for name in NAMES]
