@@ -5,6 +5,7 @@ The data set is made up, and in the form of the real one. What takes no training
 """
 
 import csv
+import importlib
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import make_app
 from smoke import free_port, started
+from test_in_browser import shown_pictures, submit
 from torchvision.datasets import Flowers102
 
 FLOWER = find_app("flower").folder
@@ -79,10 +81,18 @@ def run(line, works=False, **options):
 # --- what takes no training ----------------------------------------------------------------------
 
 
-def test_the_digests_are_those_of_torchvision_and_the_splits_too(tmp_path, monkeypatch):
+@pytest.fixture
+def training_data(monkeypatch):
+    """The module beside train_model.py, and no network: the proxy does not answer."""
     monkeypatch.syspath_prepend(FLOWER)
-    import training_data
+    for name, address in NO_NETWORK.items():
+        monkeypatch.setenv(name, address)
+    return importlib.import_module("training_data")
 
+
+def test_the_digests_are_those_of_torchvision_and_the_splits_too(
+    training_data, tmp_path, monkeypatch
+):
     digests = {name: md5 for name, md5 in Flowers102._file_dict.values()}
     assert digests == training_data.FILES
     own = make_data_set(tmp_path)
@@ -102,42 +112,54 @@ def cut(file):
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def test_wrong_files_get_a_sentence_before_anything_is_learned(app, tmp_path, start):
-    data = tmp_path / "data"
-    md5 = make_data_set(data)
-    files = data / "flowers-102"
+def test_wrong_files_get_a_sentence(training_data, tmp_path):
+    def said(md5, data=tmp_path):
+        with pytest.raises(SystemExit) as stop:
+            training_data.find_pictures(data, md5)
+        return str(stop.value)
 
-    # those of the real data set are expected by default
-    sentence = run(command(app, data, start))
-    assert f"{files / '102flowers.tgz'} is damaged, or another file: its MD5 digest is" in sentence
+    md5, files = make_data_set(tmp_path), tmp_path / "flowers-102"
+    another = f"{files / '102flowers.tgz'} is damaged, or another file: its MD5 digest is {md5[0]}"
+    assert another in said([*training_data.FILES.values()])
     cut(files / "setid.mat")
-    assert f"{files / 'setid.mat'} is damaged" in run(command(app, data, start, md5=md5))
-    shutil.rmtree(data)
-    md5 = make_data_set(data, {"trnid": 1, "tstid": 1})
-    assert "setid.mat has no split called valid." in run(command(app, data, start, md5=md5))
-
-    shutil.rmtree(data)
-    md5 = make_data_set(data)
-    half = tmp_path / start.name
-    half.write_bytes(start.read_bytes()[:1000])
-    assert f"{half} is damaged, or another file: its SHA256" in run(
-        command(app, data, half, md5=md5)
-    )
+    assert f"{files / 'setid.mat'} is damaged" in said(md5)
     (files / "setid.mat").unlink()
-    sentence = run(command(app, data, start, md5=md5))
-    assert sentence.count("No download: ") == 1
-    assert "/vgg/data/flowers/102/setid.mat\n  as " + str(files / "setid.mat") in sentence
-    sentence = run([sys.executable, app / "train_model.py", "--batch-size", "0"])
-    assert "--epochs and --batch-size must be 1 or more" in sentence
-    assert not list(app.rglob("*.pth*"))
+    sentence = said(md5)
+    assert "No download: " in sentence
+    address = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
+    assert sentence.endswith(f"by hand:\n{address}\n  as {files / 'setid.mat'}")
+
+    md5 = make_data_set(tmp_path / "two", {"trnid": 1, "tstid": 1})
+    assert "setid.mat has no split called valid." in said(md5, tmp_path / "two")
+    md5 = make_data_set(tmp_path / "cut", dict.fromkeys(SPLITS, 1))
+    samples = training_data.find_pictures(tmp_path / "cut", md5)[1]["val"]
+    cut(samples[0][0])
+    with pytest.raises(training_data.Unreadable, match="This file cannot be read as a picture"):
+        training_data.Pictures(samples, lambda picture: picture)[0]
+    samples[1][0].unlink()  # as when the disk was full: it is unpacked again
+    training_data.find_pictures(tmp_path / "cut", md5)
+    assert training_data.Pictures(samples, lambda picture: picture)[0][0].size == (150, 130)
+
+    start = tmp_path / "vgg19-dcbb9e9d.pth"
+    start.write_bytes(b"cut short")
+    with pytest.raises(SystemExit, match=r"another file: its SHA256 digest is .* not dcbb9e9d"):
+        training_data.check(start, "sha256", "dcbb9e9d")
+
+
+def test_the_program_says_what_to_bring_where_there_is_no_network(app):
+    sentence = run([sys.executable, app / "train_model.py"])
+    folder = app / "training" / "flowers-102"
+    for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat"):
+        assert f"~vgg/data/flowers/102/{name}\n  as {folder / name}\n" in sentence + "\n"
 
 
 def test_an_image_and_a_copy_have_no_training_in_them(app):
     (app / "training").mkdir()
     (app / "training" / "checkpoint.pth").write_text("large")
     names = {file.name for file in find_image_files(app, read(app / "Dockerfile"))}
-    assert {"main.py", "expected.json"} <= names
-    assert not {name for name in names if "train" in name or name == "checkpoint.pth"}
+    assert {"main.py", "corn-poppy.jpg"} <= names
+    assert not {name for name in names if name.startswith(("train", "requirements-train"))}
+    assert "checkpoint.pth" not in names
 
 
 def test_make_train_says_which_apps_can_be_trained(make):
@@ -210,9 +232,9 @@ def test_the_app_names_the_right_kind_on_its_page(trained, page):
         for name in NAMES:
             page.goto(f"http://127.0.0.1:{port}/")
             chosen = folder / "data" / f"{name.replace(' ', '-')}.jpg"
-            page.locator("input[type=file]").first.set_input_files(chosen)
-            expect(page.get_by_role("button", name="Remove Image")).to_be_visible()
-            page.get_by_role("button", name="Submit").click()
+            page.locator("input[type=file]").set_input_files(chosen)
+            expect(shown_pictures(page)).to_have_count(1)
+            submit(page)
             expect(page.get_by_test_id("label-output-value")).to_have_text(name)
 
 
@@ -299,9 +321,9 @@ def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
     with log.open("wb+") as stream, started(App(("leaf",), app / "main.py", ""), port, stream):
         for disease, picture in zip(diseases, sorted_by_colour(app), strict=True):
             page.goto(f"http://127.0.0.1:{port}/")
-            page.locator("input[type=file]").first.set_input_files(picture)
-            expect(page.get_by_role("button", name="Remove Image")).to_be_visible()
-            page.get_by_role("button", name="Submit").click()
+            page.locator("input[type=file]").set_input_files(picture)
+            expect(shown_pictures(page)).to_have_count(1)
+            submit(page)
             expect(page.get_by_test_id("label-output-value")).to_have_text(disease)
 
 
