@@ -17,6 +17,8 @@ def save(file, value):
         with part.open("wb") as stream:
             torch.save(value, stream)
         os.replace(part, file)
+    except RuntimeError as error:  # torch hides behind it a full disk, or Ctrl-C
+        raise (error.__context__ or error) from None
     finally:
         part.unlink(missing_ok=True)
 
