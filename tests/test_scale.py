@@ -346,6 +346,20 @@ def test_new_weights_are_rolled_out_and_no_request_is_dropped(page, resnet, phot
 
 @scaled
 @pytest.mark.timeout(600)
+def test_weights_that_cannot_be_used_change_nothing(page, resnet, photos):
+    weights = resnet.folder / "data" / "image_classification_resnet18.pth"
+    good, before = weights.read_bytes(), page.ask(photos[0])
+    now = len(page.log.read_text())
+    weights.write_bytes(good[:1000])
+    wait_until(lambda: "The new weights cannot be used" in page.log.read_text()[now:])
+    assert f"{weights} is damaged, or holds another model." in page.log.read_text()
+    assert differs(page.ask(photos[0]), before) < 1e-5
+    weights.write_bytes(good)
+    wait_until(lambda: "All replicas have the new weights." in page.log.read_text()[now:])
+
+
+@scaled
+@pytest.mark.timeout(600)
 def test_while_there_is_no_replica_the_page_says_so(page, resnet, photos):
     weights = resnet.folder / "data" / "image_classification_resnet18.pth"
     hidden = resnet.folder / "hidden"

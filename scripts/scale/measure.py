@@ -25,6 +25,7 @@ from smoke import free_port
 
 KINDS = {"single process": None, "1 replica": 1, "2 replicas": 2}
 SIZES = (100, 1_000, 10_000)
+WORKERS = ("ray::ServeReplica", "ray::MapBatches", "ray::IDLE")  # what runs the model, or waits
 
 
 def processes(root):
@@ -36,7 +37,7 @@ def processes(root):
     for process in [root, *root.children(recursive=True)]:
         with contextlib.suppress(psutil.Error):
             command = " ".join(process.cmdline())
-            what = "model" if command.startswith(("ray::ServeRep", "ray::MapW")) else "Ray"
+            what = "model" if command.startswith(WORKERS) else "Ray"
             what = "page" if "'scale.page'" in command or "run.py" in command else what
             times = process.cpu_times()
             memory = process.memory_full_info().pss / 1e6

@@ -102,18 +102,26 @@ def weights_now(app):
 
 def follow_weights(app, replicas):
     """Give the replicas what is new in data/, one after the other, whenever that has changed."""
+    import ray
+    from scale.replicas import problem
+
+    # in a process of its own, which ends: that the model can be loaded is tried before
+    look = ray.remote(num_cpus=0, max_calls=1)(problem)
     known = before = weights_now(app)
     while True:
         time.sleep(LOOK_S)
         now = weights_now(app)
         if now not in (known, None) and now == before:  # whole: nobody is writing any more
             known = now
+            if found := ray.get(look.remote(str(app.file))):
+                print(
+                    f"The new weights cannot be used; the replicas keep theirs.\n{found}",
+                    flush=True,
+                )
+                continue
             print("New weights: the replicas take them one after the other ...", flush=True)
-            try:
-                deploy(app, replicas)
-                print("All replicas have the new weights.", flush=True)
-            except RuntimeError:
-                print(f"The new weights cannot be used.\n{reason(app.name)}", file=sys.stderr)
+            deploy(app, replicas)
+            print("All replicas have the new weights.", flush=True)
         before = now
 
 

@@ -14,21 +14,34 @@ from scale import form
 BATCH = 8  # pictures that a replica looks at together; more brought nothing on a CPU
 
 
+def load(file):
+    """Return the model of the app in `file`; raises RuntimeError with the app's own sentence."""
+    app = find_app(file)
+    try:
+        return form.run(form.up_to_model(form.read(app)), app, "replica").model
+    except SystemExit as error:
+        raise RuntimeError(f"{error}") from None
+
+
+def problem(file):
+    """Return why the model of an app cannot be loaded, in a sentence, or None."""
+    try:
+        load(file)
+    except RuntimeError as error:
+        return str(error)
+
+
 @serve.deployment(
     name="model",
     max_ongoing_requests=2 * BATCH,  # one batch is being answered, the next one waits
     ray_actor_options={"num_cpus": 1},  # Ray then gives PyTorch one thread
+    max_constructor_retry_count=2,  # what fails twice at the start is said, not tried on
     health_check_period_s=2,
     health_check_timeout_s=10,
 )
 class Model:
     def __init__(self, file):
-        """Load the model of the app in `file`; raises RuntimeError with the app's own sentence."""
-        app = find_app(file)
-        try:
-            self.model = form.run(form.up_to_model(form.read(app)), app, "replica").model
-        except SystemExit as error:
-            raise RuntimeError(f"{error}") from None
+        self.model = load(file)
 
     @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=0.002)
     async def __call__(self, calls):
