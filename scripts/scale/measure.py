@@ -25,6 +25,7 @@ from smoke import free_port
 
 KINDS = {"single process": None, "1 replica": 1, "2 replicas": 2}
 SIZES = (100, 1_000, 10_000)
+POINT = ("pictures", "seconds", "cpu_s", "memory_mb")  # since the start, but memory: at the time
 WORKERS = ("ray::ServeReplica", "ray::MapBatches", "ray::IDLE")  # what runs the model, or waits
 
 
@@ -38,7 +39,7 @@ def processes(root):
         with contextlib.suppress(psutil.Error):
             command = " ".join(process.cmdline())
             what = "model" if command.startswith(WORKERS) else "Ray"
-            what = "page" if "'scale.page'" in command or "run.py" in command else what
+            what = "page" if "'scale.page'" in command or "'run'" in command else what
             times = process.cpu_times()
             memory = process.memory_full_info().pss / 1e6
             found[process.pid] = (what, times.user + times.system, memory)
@@ -108,7 +109,7 @@ def measure_page(app, replicas, visitors, seconds):
 
 
 def measure_bulk(app, size, place, **environment):
-    """Return what so many pictures took: seconds, those to the first answer, CPU seconds, memory.
+    """Return points of a run over so many pictures, each with what POINT names.
 
     CPU seconds and memory are those of this machine's own processes, not those of a cluster.
     """
@@ -118,26 +119,20 @@ def measure_bulk(app, size, place, **environment):
         own = [make_picture("small", seed) for seed in range(50)]
         for number in range(size):
             (folder / f"{number:06}.jpg").write_bytes(own[number % 50])
-    start, first, cpu, peak = time.perf_counter(), None, {}, 0
+    start, cpu, points = time.perf_counter(), {}, []
     with program("classify", f"APP={app}", f"IN={folder}", f"OUT={table}", **environment) as run:
         while run.poll() is None:
             with contextlib.suppress(OSError, psutil.Error):
                 now = processes(run)
-                cpu |= {pid: row for pid, row in now.items() if row[0] == "model"}
-                peak = max(peak, sum(row[2] for row in now.values()))
-                if first is None and table.stat().st_size > 1000:
-                    first = time.perf_counter()
-            time.sleep(0.5)
+                cpu |= {pid: row[1] for pid, row in now.items() if row[0] == "model"}
+                rows = table.read_bytes().count(b"\n") - 1
+                memory, took = sum(row[2] for row in now.values()), time.perf_counter() - start
+                points.append((rows, took, sum(cpu.values()), memory))
+            time.sleep(1 if size <= 1_000 else 10)
         if run.returncode:
             sys.exit("The bulk run failed.")
-    end = time.perf_counter()
-    return {
-        "pictures": size,
-        "seconds": end - start,
-        "start_s": (first or end) - start,
-        "cpu_s": sum(row[1] for row in cpu.values()),
-        "peak_mb": peak,
-    }
+    points.append((size, time.perf_counter() - start, sum(cpu.values()), points[-1][3]))
+    return [dict(zip(POINT, point, strict=True)) for point in points if point[0] > 0]
 
 
 def main(argv=None):
@@ -169,12 +164,12 @@ def main(argv=None):
         for size in options.sizes:
             found["bulk"].append(measure_bulk(app, size, place))
             found["load"].append(os.getloadavg()[0])
-            print(f"{size} pictures: {found['bulk'][-1]}", flush=True)
+            print(f"{size} pictures: {found['bulk'][-1][-1]}", flush=True)
         if address := os.environ.pop(
             "RAY_ADDRESS", ""
         ):  # two nodes of one core each, started before
             found["nodes"] = measure_bulk(app, 1_000, place, RAY_ADDRESS=address)
-            print(f"two nodes: {found['nodes']}", flush=True)
+            print(f"two nodes: {found['nodes'][-1]}", flush=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 

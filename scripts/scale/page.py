@@ -120,8 +120,11 @@ def follow_weights(app, replicas):
                 )
                 continue
             print("New weights: the replicas take them one after the other ...", flush=True)
-            deploy(app, replicas)
-            print("All replicas have the new weights.", flush=True)
+            try:
+                deploy(app, replicas)
+                print("All replicas have the new weights.", flush=True)
+            except RuntimeError:
+                print(f"Not all replicas could take them: {reason(app.name)}", flush=True)
         before = now
 
 

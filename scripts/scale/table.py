@@ -37,7 +37,7 @@ def listed(source):
 
     Of a list, the column `file` counts, or else the first; a path is relative to the list's folder.
     """
-    if source.is_dir():
+    if source.is_dir() and source.suffix != ".parquet":
         for folder, folders, files in os.walk(source):
             folders[:] = [name for name in folders if not name.startswith(ADDED)]
             for name in files:
@@ -70,7 +70,12 @@ def missing(source, table):
     """Return a database of what is not in a table yet, and how many pictures there are in all."""
     database = sqlite3.connect("")  # on the disk, and gone with the program
     database.execute("CREATE TABLE picture (file TEXT PRIMARY KEY, path BLOB) WITHOUT ROWID")
-    pictures = ((printable(name), os.fsencode(path)) for name, path in listed(source))
+    own = table.place.absolute()  # the table may lie among the pictures
+    pictures = (
+        (printable(name), os.fsencode(path))
+        for name, path in listed(source)
+        if own not in (path, *path.parents)
+    )
     database.executemany("INSERT OR IGNORE INTO picture VALUES (?, ?)", pictures)
     total = count(database)
     names = ((name,) for name in table.names())
@@ -93,7 +98,7 @@ class CsvTable:
     """A CSV file to which rows are added. What a killed run left half written is cut off."""
 
     def __init__(self, file):
-        self.file = file
+        self.file = self.place = file
         if not file.exists() or not file.stat().st_size:
             self.write([COLUMNS])
             return
@@ -136,7 +141,8 @@ class ParquetTable:
     """A folder of Parquet files with some rows each, which programs read as one table."""
 
     def __init__(self, folder):
-        self.folder, self.rows = folder, []
+        self.folder = self.place = folder
+        self.rows = []
         if folder.exists() and not folder.is_dir():
             sys.exit(f"{folder} is there already, and is no folder of this command's tables.")
         folder.mkdir(exist_ok=True)
