@@ -16,7 +16,8 @@ SCRIPTS = Path(__file__).resolve().parent
 BENCH = ("install --app resnet scripts/requirements.txt", "bench.environment")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
 PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
-MARKS = {"ALL": "not recipes and not long", "QUICK": "not slow and not recipes and not long"}
+ALL = "not recipes and not long"
+MARKS = {"ALL": ALL, "QUICK": f"not slow and {ALL}"}  # which tests
 IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
 
 # what each command runs: a program here, with this Python or with that of an environment (.venv)

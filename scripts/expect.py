@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 import tempfile
+from contextlib import closing
 
 import known_answers
 from apps import find_app
@@ -18,19 +19,18 @@ PICTURES = ("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff")
 
 def answers(app):
     """Return {picture: answer} of the pictures in an app's folder `data`, from the app itself."""
-    from gradio_client import Client
-
     pictures = sorted(file for kind in PICTURES for file in (app.folder / "data").glob(kind))
     known_answers.check_pictures(pictures)
     if known_answers.made_up(app):
         raise Differs("The weights are made up, so these answers mean nothing.")
     port = free_port()
-    with tempfile.TemporaryFile() as log, started(app, port, log):
-        client = Client(f"http://127.0.0.1:{port}/", verbose=False, analytics_enabled=False)
-        try:
-            return {picture: known_answers.ask(client, picture) for picture in pictures}
-        finally:
-            client.close()
+    with (
+        tempfile.TemporaryFile() as log,
+        tempfile.TemporaryDirectory() as folder,
+        started(app, port, log),
+        closing(known_answers.open_client(f"http://127.0.0.1:{port}/", folder)) as client,
+    ):
+        return {picture: known_answers.ask(client, picture) for picture in pictures}
 
 
 def check_labels(app, found):

@@ -68,6 +68,17 @@ def made_up(app):
     return any(zipfile.ZipFile(file).comment == b"made up" for file in files)
 
 
+def open_client(url, folder, seconds=ANSWER_S, trust_env=False):
+    """Return a client of an app that keeps the files it is sent in a folder.
+
+    `trust_env`: whether a proxy of the environment is asked; never for this computer.
+    """
+    from gradio_client import Client
+
+    options = {"verbose": False, "analytics_enabled": False, "download_files": folder}
+    return Client(url, **options, httpx_kwargs={"timeout": seconds, "trust_env": trust_env})
+
+
 def functions(client):
     """Return {"/name": its parameters and returns}, those too that "Use via API" does not name."""
     import httpx

@@ -109,9 +109,14 @@ def put_in(step, folder):
             shutil.copy(step.with_name(name), folder)
 
 
+def folder_of(app):
+    """Return the folder that is copied for an app; the code of a step is put into `bare`."""
+    return BARE if app.is_step else app.folder
+
+
 def copy_folder(app, folder, title, name):
     """Copy the folder of an app, and put the new name where the old one is."""
-    source = BARE if app.is_step else app.folder
+    source = folder_of(app)
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
     if app.is_step:
         put_in(app.file, folder)

@@ -61,12 +61,12 @@ def put_in(recipe, folder):
     for name, old, new in changes(recipe):
         file = folder / name
         text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        if len(re.findall(rf"^{re.escape(old)}", text, re.MULTILINE)) != 1:
+        text, count = re.subn(rf"(?m)^{re.escape(old)}", lambda _, new=new: new, text)
+        if count != 1:
             raise ValueError(
                 f"{name} is not as the recipe {recipe.name} expects it.\n"
                 f"That one is for FROM={' or '.join(recipe.sources)}."
             )
-        text = re.sub(rf"^{re.escape(old)}", lambda _, new=new: new, text, flags=re.MULTILINE)
         file.write_text(text, encoding="utf-8", newline="\n")
     if (files := recipe.diff.parent / "files").is_dir():
         shutil.copytree(files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*"))

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import tempfile
+from contextlib import closing
 
 import known_answers
 from apps import find_app
@@ -13,16 +14,12 @@ CONNECT_S = 30
 def open_page(url, folder):
     """Return a client of the app at an address; raise Differs if there is none."""
     import httpx
-    from gradio_client import Client
 
     if not url.startswith(("http://", "https://")):
         raise known_answers.Differs(f'"{url}" is no address. Set URL=https://..., as in a browser.')
     local = httpx.URL(url).host in ("127.0.0.1", "localhost")
-    options = {"timeout": CONNECT_S, "trust_env": not local}
     try:
-        return Client(
-            url, verbose=False, analytics_enabled=False, download_files=folder, httpx_kwargs=options
-        )
+        return known_answers.open_client(url, folder, CONNECT_S, trust_env=not local)
     except Exception as error:  # whatever an address may answer
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise known_answers.Differs(
@@ -40,11 +37,8 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as folder:
         try:
             known_answers.read(app)  # before anybody is asked
-            client = open_page(options.url, folder)
-            try:
+            with closing(open_page(options.url, folder)) as client:
                 print(f"{options.url}: {known_answers.compare(app, client)}.")
-            finally:
-                client.close()
         except known_answers.Differs as error:
             sys.exit(f"{app.name}: {error}")
         except TimeoutError:

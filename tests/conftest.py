@@ -17,7 +17,6 @@ from typing import NamedTuple
 import pytest
 import requests
 from hypothesis import HealthCheck, settings
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -25,7 +24,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from apps import App, find_app  # noqa: E402
 from made_up_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
-from maintain.browser import find_browser  # noqa: E402
+from maintain.browser import find_browser, save_picture  # noqa: E402
 from smoke import free_port, started  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
@@ -115,15 +114,20 @@ def serve(tmp_path_factory):
 
 def import_app(app):
     """Import an app's main.py with the modules beside it, as `python main.py` would."""
-    sys.path.insert(0, str(app.folder))
-    for name in ("picture", "guard"):
-        sys.modules.pop(name, None)
+    return import_file(app.file, app.name)
+
+
+def import_file(file, name=None):
+    """Import a file of an app's folder with the modules beside it."""
+    sys.path.insert(0, str(file.parent))
+    for beside in ("picture", "guard"):
+        sys.modules.pop(beside, None)
     try:
-        specification = importlib.util.spec_from_file_location(app.name, app.file)
+        specification = importlib.util.spec_from_file_location(name or file.stem, file)
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
     finally:
-        sys.path.remove(str(app.folder))
+        sys.path.remove(str(file.parent))
     return module
 
 
@@ -307,11 +311,8 @@ def picture(request):
 
     def save(page, recipe):
         if request.config.getoption("pictures"):
-            page.mouse.move(0, 0)
-            page.wait_for_timeout(500)  # until nothing fades in or out
             file = ROOT / "docs" / "images" / f"recipe-{recipe}.png"
-            page.screenshot(path=file, full_page=True)
-            Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
+            save_picture(page, file, full_page=True)
 
     return save
 

@@ -173,3 +173,14 @@ def save_bad_ones(folder):
     for name, content in kinds.items():
         (folder / name).write_bytes(content)
     return {name: folder / name for name in kinds}
+
+
+def save_one_that_names_another(folder):
+    """Save an OME-TIFF, stack.ome.tif, that names another file; return the paths of both."""
+    save_scientific(folder)
+    file, other = folder / "stack.ome.tif", folder / "imagej.tif"
+    with tifffile.TiffFile(file) as tiff:
+        xml = tiff.ome_metadata
+    part = f'><UUID FileName="{other}">urn:uuid:00000000-0000</UUID></TiffData></Pixels>'
+    tifffile.tiffcomment(file, xml.replace("/></Pixels>", part).encode())
+    return file, other

@@ -14,7 +14,6 @@ from pathlib import Path
 import pictures
 import pytest
 import requests
-import tifffile
 import torch
 from apps import find_app
 from conftest import import_app, start_main, wait_until_open
@@ -153,12 +152,7 @@ def test_a_scientific_picture_is_read_or_refused_with_what_it_holds(client, tmp_
 
 def test_no_other_file_is_opened_that_a_tiff_names(classifier, tmp_path, caplog):
     """An OME-TIFF can name further files that belong to it: here, one that nobody uploaded."""
-    pictures.save_scientific(tmp_path)
-    asked, other = tmp_path / "stack.ome.tif", tmp_path / "imagej.tif"
-    with tifffile.TiffFile(asked) as tiff:
-        xml = tiff.ome_metadata
-    part = f'><UUID FileName="{other}">urn:uuid:00000000-0000</UUID></TiffData></Pixels>'
-    tifffile.tiffcomment(asked, xml.replace("/></Pixels>", part).encode())
+    asked, other = pictures.save_one_that_names_another(tmp_path)
     module, opened = import_app(classifier("resnet")), []
     sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
     with contextlib.suppress(module.gr.Error):

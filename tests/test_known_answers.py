@@ -238,16 +238,10 @@ def test_each_classifier_names_what_its_pictures_show_and_its_network_knows(clas
     app = classifier(name)
     pictures, _ = known_answers.read(app)
     assert len(pictures) == 3
-    labels = {*import_app(app).LABELS} if name != "vgg11" else {*pictures_of_resnet_labels()}
+    labels = {*import_app(app).LABELS}
     for value in pictures.values():
         assert {*value["labels"]} <= labels
     assert known_answers.made_up(app)
-
-
-def pictures_of_resnet_labels():
-    from torchvision.models import VGG11_Weights
-
-    return VGG11_Weights.IMAGENET1K_V1.meta["categories"]
 
 
 def test_smoke_compares_only_trained_weights(served):

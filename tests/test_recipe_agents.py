@@ -6,12 +6,10 @@ is fetched. The calls come from the MCP SDK's own client, and as bare JSON.
 
 import asyncio
 import base64
-import importlib
 import json
 import os
 import re
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,7 +19,7 @@ from urllib.parse import quote
 import gradio as gr
 import pytest
 import requests
-from conftest import nginx_before
+from conftest import import_file, nginx_before
 from gradio.media import get_image
 from gradio_client import handle_file
 from playwright.sync_api import expect
@@ -60,10 +58,7 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
     folder = make_app(tmp_path, "agents")
     require_ready(folder)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    monkeypatch.syspath_prepend(folder)
-    for name in ("agents", "guard", "picture"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    agents, seen = importlib.import_module("agents"), []
+    agents, seen = import_file(folder / "agents.py"), []
 
     def predict(picture):
         seen.append(Path(picture["path"]).read_bytes())

@@ -1,6 +1,5 @@
 """The recipe lab_pictures: each kind of TIFF is read right, or refused in a sentence."""
 
-import importlib
 import struct
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pictures
 import pytest
 import requests
 import tifffile
+from conftest import import_file
 from gradio.media import get_image
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
@@ -91,11 +91,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def module(folder, monkeypatch):
-    monkeypatch.syspath_prepend(folder)
-    for name in ("picture", "lab_picture"):
-        sys.modules.pop(name, None)
-    return importlib.import_module("lab_picture")
+def module(folder):
+    return import_file(folder / "lab_picture.py")
 
 
 def read(module, folder, file):
@@ -126,12 +123,7 @@ def test_who_knows_the_range_of_values_can_say_so(module, tmp_path):
 
 def test_no_other_file_is_opened_and_no_name_gets_into_the_log(module, tmp_path, caplog):
     """An OME-TIFF can name further files that belong to it."""
-    pictures.save_scientific(tmp_path)
-    asked, other = tmp_path / "stack.ome.tif", tmp_path / "imagej.tif"
-    with tifffile.TiffFile(asked) as tiff:
-        xml = tiff.ome_metadata
-    part = f'><UUID FileName="{other}">urn:uuid:00000000-0000</UUID></TiffData></Pixels>'
-    tifffile.tiffcomment(asked, xml.replace("/></Pixels>", part).encode())
+    asked, other = pictures.save_one_that_names_another(tmp_path)
     opened = []
     sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
     with pytest.raises(module.gr.Error):

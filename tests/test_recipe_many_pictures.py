@@ -1,11 +1,9 @@
 """The recipe `many_pictures`: many files or ZIP files at once, a table, and a CSV file."""
 
 import csv
-import importlib
 import io
 import re
 import struct
-import sys
 import threading
 import time
 import zipfile
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 import requests
 import torch
-from conftest import ROOT
+from conftest import ROOT, import_file
 from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
@@ -41,13 +39,7 @@ def many(tmp_path_factory):
     """The recipe's module, in an app that `make check` and `make lint` are content with."""
     folder = make_app(tmp_path_factory.mktemp("many"), "many_pictures")
     require_ready(folder)
-    sys.path.insert(0, str(folder))
-    for name in ("guard", "many"):
-        sys.modules.pop(name, None)
-    try:
-        return importlib.import_module("many")
-    finally:
-        sys.path.remove(str(folder))
+    return import_file(folder / "bulk.py")
 
 
 def zip_file(file, contents, method=zipfile.ZIP_DEFLATED):

@@ -1,7 +1,6 @@
 """The recipe `not_sure`: below the threshold of its class, a picture gets no name."""
 
 import csv
-import importlib.util
 import json
 import re
 import shutil
@@ -10,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, import_file
 from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
@@ -34,12 +33,7 @@ FITTING = re.findall(r"pip install (\S+) (\S+)", (RECIPE / "README.md").read_tex
 
 @pytest.fixture(scope="module")
 def thresholds():
-    specification = importlib.util.spec_from_file_location(
-        "thresholds", RECIPE / "files" / "thresholds.py"
-    )
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return import_file(RECIPE / "files" / "thresholds.py")
 
 
 def test_an_app_with_the_recipe_is_ready_also_with_many_pictures(tmp_path):

@@ -63,6 +63,16 @@ def get_browser():
         run(install, INSTALL_S, **quiet)
 
 
+def save_picture(page, file, settle_ms=500, **options):
+    """Save a picture of a page as a PNG of 128 colours, once nothing fades in or out."""
+    from PIL import Image
+
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(settle_ms)
+    page.screenshot(path=file, **options)
+    Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
+
+
 def main(argv=None):
     argparse.ArgumentParser(description="Find or get a browser for the tests.").parse_args(argv)
     if not find_browser():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from apps import ROOT, find_app
 from maintain.sync import CLASSIFIERS
+from new import folder_of
 from recipes import changes, find_recipes
 
 # the first has most; the others take the versions that it found
@@ -37,8 +38,7 @@ def find_lists():
         file = ROOT / name / "requirements.txt"
         yield file.with_name("constraints.txt"), file.read_text(encoding="utf-8")
     for recipe in find_recipes():
-        app = find_app(recipe.sources[0])
-        file = (ROOT / "scripts/bare" if app.is_step else app.folder) / "requirements.txt"
+        file = folder_of(find_app(recipe.sources[0])) / "requirements.txt"
         text = file.read_text(encoding="utf-8")
         for name, old, new in changes(recipe):
             if name == file.name:

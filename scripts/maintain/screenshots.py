@@ -16,9 +16,8 @@ from pathlib import Path
 
 from apps import ROOT, App, find_app, find_apps
 from made_up_weights import with_made_up_weights
-from maintain.browser import find_browser
+from maintain.browser import find_browser, save_picture
 from new import copy_folder
-from PIL import Image
 from recipes import find_recipe, put_in
 from smoke import free_port, started
 
@@ -71,12 +70,8 @@ def take_screenshot(browser, app, file):
             page.goto(f"http://127.0.0.1:{port}/?__theme=light")
             page.get_by_role("button", name="Submit").wait_for()
             fill_in(page, app)
-            page.mouse.move(0, 0)
-            if app.name != "progress":
-                page.wait_for_timeout(500)  # until nothing fades in or out
-            page.screenshot(path=file)
+            save_picture(page, file, settle_ms=0 if app.name == "progress" else 500)
             page.close()
-    Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
 
 
 def main(argv=None):
