@@ -1,5 +1,7 @@
 """What the tests share: real servers of the apps, real checkpoints, a real browser."""
 
+import asyncio
+import concurrent.futures
 import contextlib
 import fcntl
 import importlib.util
@@ -155,6 +157,12 @@ http {{
     }}
 }}
 """
+
+
+def run_async(coroutine):
+    """Run a coroutine in a thread of its own: while there is a browser, Playwright has a loop."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import concurrent.futures
 import io
 import itertools
 import json
@@ -15,7 +14,7 @@ import time
 import aiohttp
 import pytest
 from bench.photos import make_picture
-from conftest import Served, nginx_before, start_main, wait_until_open
+from conftest import Served, nginx_before, run_async, start_main, wait_until_open
 from PIL import Image
 from playwright.sync_api import expect
 from smoke import free_port
@@ -51,8 +50,7 @@ def ask_all(url, own, at_once):
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as session:
             return await asyncio.gather(*(ask(session, url, picture) for picture in own))
 
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # Playwright has a loop in this one
-        return thread.submit(asyncio.run, come()).result()
+    return run_async(come())
 
 
 def same(one, two):

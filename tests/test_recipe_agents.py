@@ -19,7 +19,7 @@ from urllib.parse import quote
 import gradio as gr
 import pytest
 import requests
-from conftest import import_file, nginx_before
+from conftest import import_file, nginx_before, run_async
 from gradio.media import get_image
 from gradio_client import handle_file
 from playwright.sync_api import expect
@@ -84,7 +84,7 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
         calls = [agents.answer(predict, data_uri(LION)) for _ in range(25)]
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    answers = asyncio.run(crowd())
+    answers = run_async(crowd())
     assert answers[:20] == ['{"lion": 0.9}'] * 20
     assert [error.message for error in answers[20:]] == [BUSY] * 5
 
@@ -96,9 +96,7 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
 def made(tmp_path_factory):
     """A copy with the trained network, and the Python of its own environment."""
     folder = make_app(tmp_path_factory.mktemp("agents"), "agents")
-    constraints = (folder / "constraints.txt").read_bytes()
     use_trained_network(folder)
-    (folder / "constraints.txt").write_bytes(constraints)  # not those of the other recipe
     python = environment(folder, *TRAINED)
     # the first import compiles: on a busy machine, longer than `running` waits
     subprocess.run([python, "-c", "import gradio, torchvision"], check=True, timeout=300)
