@@ -155,6 +155,13 @@ def wrong_value(component, value):
     label = settings.get("label") or kind
     if kind in ("image", "audio", "video") and not isinstance(value, dict | None):
         return f"{label} must be a file."
+    if kind in ("file", "uploadbutton") and value is not None:
+        several = settings.get("file_count", "single") != "single"
+        files = value if several and isinstance(value, list) else [value]
+        if several != isinstance(value, list) or not all(map(is_file_data, files)):
+            what = "a list of files" if several else "a file"
+            form = '{"path": ..., "meta": {"_type": "gradio.FileData"}}'
+            return f"{label} must be {what}, as {form}."
     if kind == "slider" or (kind == "number" and value is not None):
         low, high = settings.get("minimum"), settings.get("maximum")
         if not isinstance(value, int | float) or not math.isfinite(value):
@@ -164,6 +171,12 @@ def wrong_value(component, value):
             said = " and ".join(f"{word} {limit}" for word, limit in limits if limit is not None)
             return f"{label} must be {said}."
     return None
+
+
+def is_file_data(value):
+    """Tell whether a value has the form that Gradio takes for a file."""
+    meta = value.get("meta") if isinstance(value, dict) else None
+    return isinstance(meta, dict) and meta.get("_type") == "gradio.FileData" and "path" in value
 
 
 def is_upload_of_files(content_type):

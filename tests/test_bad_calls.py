@@ -6,13 +6,14 @@ That no app has printed a traceback is checked in the end, by the fixture `serve
 import contextlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pictures
 import pytest
 import requests
-from apps import find_app
-from conftest import STEPS
+from apps import App, find_app
+from conftest import ROOT, STEPS
 from playwright.sync_api import expect
 
 EACH = [*STEPS, "resnet"]
@@ -98,6 +99,50 @@ def test_a_function_that_is_not_there_or_values_that_do_not_fit_by_any_way(runni
         answer = requests.post(api + route, json=body, timeout=20)
         assert 400 <= answer.status_code < 500, (route, body, answer.text)
     assert requests.get(served.url, timeout=10).ok
+
+
+FILE_MARK = {"_type": "gradio.FileData"}
+NO_FILES = {
+    "a text": "x",
+    "a number": 1,
+    "an object": {"x": 1},
+    "a path alone": {"path": "UPLOAD"},
+    "a mark alone": {"meta": FILE_MARK},
+    "a mark of another type": {"path": "UPLOAD", "meta": "gradio.FileData"},
+    "a list of texts": ["x"],
+    "a list of nothing": [None],
+    "a list of lists": [[{"path": "UPLOAD", "meta": FILE_MARK}]],
+}
+
+
+@pytest.fixture(scope="module")
+def of_files(serve, tmp_path_factory):
+    """An app of somebody else, with a field for a file and one for several."""
+    folder = tmp_path_factory.mktemp("of_files") / "files"
+    shutil.copytree(ROOT / "scripts" / "bare", folder)
+    main, inputs = folder / "main.py", '[gr.File(label="One"), gr.File(file_count="multiple")]'
+    code = main.read_text().replace("def greet(name):", "def greet(name, others):")
+    code = code.replace('"Hello " + name', 'f"{name} {len(others or [])}"')
+    main.write_text(code.replace('inputs="text"', f"inputs={inputs}"))
+    return serve(App(("files",), main, ""))
+
+
+def test_what_is_no_file_is_refused_in_a_sentence(of_files):
+    content = {"files": ("note.txt", b"Hello", "text/plain")}
+    (path,) = requests.post(of_files.url + "gradio_api/upload", files=content, timeout=10).json()
+    file = {"path": path, "meta": FILE_MARK}
+    for data in ([file, None], [file, []], [file, [file, file]]):
+        status, answer = ask(of_files, "files", {"data": data})
+        assert (status, f"note.txt {len(data[1] or [])}!" in answer) == (200, True)
+    for kind, value in {**NO_FILES, "no list": file}.items():
+        value = json.loads(json.dumps(value).replace("UPLOAD", path))
+        wrong = [[file, value]] if kind == "no list" else [[value, None], [file, value]]
+        for data in wrong:
+            status, answer = ask(of_files, "files", {"data": data})
+            assert status in (403, 422), (kind, data, answer)
+            assert "must be a" in answer or "Only files that were uploaded" in answer
+    status, answer = ask(of_files, "files", {"data": [[file], None]})
+    assert (status, "One must be a file" in answer) == (422, True)
 
 
 BODIES = {
