@@ -62,6 +62,11 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
 
 
+def long(*values):
+    """Return a case of a test that `make test` leaves to `make test-long`."""
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
 class Served(NamedTuple):
     """A running app: its address, the folder for temporary files, what it prints."""
 

@@ -9,7 +9,7 @@ import re
 import pictures
 import pytest
 from apps import find_app
-from conftest import STEPS
+from conftest import STEPS, long
 from gradio.media import get_image
 from playwright.sync_api import expect
 
@@ -153,7 +153,7 @@ def test_upload_a_picture_and_see_it_in_sepia(open_app, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet", *slow("sepia"), *SLOW])
+@pytest.mark.parametrize("name", ["sepia", "resnet", long("vgg11"), long("flower")])
 def test_no_picture_or_a_file_that_is_none_shows_what_to_do(open_app, classifier, tmp_path, name):
     page = open_app(find_app(name) if name == "sepia" else classifier(name))
     submit(page)

