@@ -120,7 +120,7 @@ make workshop                refresh the code listings in docs/workshop
 make screenshots             refresh the pictures in docs/images
 make clean                   remove .venv and caches; weights stay
 
-Without make: python scripts run APP=sepia, and so on."""
+On Windows: .\\make run APP=sepia. Without make: python scripts run APP=sepia."""
 
 
 def read_settings(words):

@@ -158,7 +158,7 @@ def test_commands_settings_options_and_files_exist(file):
     apps |= {name.removesuffix("_app.py") for name in THEIRS}
     files = {Path(name).name for name in FILES} | THEIRS
     files |= {app.weights.name for app in find_apps() if app.weights}  # fetched, not kept
-    start = r"(?:^|\s{2})(?:make|python3? scripts|py scripts) ([a-z][a-z-]*)"
+    start = r"(?:^|\s{2})(?:make|python3? scripts|\.\\make) ([a-z][a-z-]*)"
     for line in code(ROOT / file):
         if command := re.search(start, line):
             assert command[1] in LAUNCHER["COMMANDS"], line
