@@ -16,7 +16,7 @@ SCRIPTS = Path(__file__).resolve().parent
 BENCH = ("install --app resnet scripts/requirements.txt", "bench.environment")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
 PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
-ALL = "not recipes and not long"
+ALL = "not recipes and not long and not training"
 MARKS = {"ALL": ALL, "QUICK": f"not slow and {ALL}"}  # which tests
 IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
 
@@ -38,6 +38,7 @@ COMMANDS = {
         ".venv new --from={FROM} --with={WITH} -- {NAME}",
     ),
     "model": ("install --app {APP} --only pooch,requests,tqdm", ".venv model {APP}"),
+    "train": ("train {APP} {ARGS}",),
     "smoke": ("install --app {APP}", ".venv smoke {APP}"),
     "expect": ("install --app {APP}", ".venv expect {APP} {ARGS}"),
     "verify": (
@@ -56,6 +57,7 @@ COMMANDS = {
     "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
     "test-long": (*TEST_TOOLS, f"{PYTEST} -m long {{ARGS}}"),
     "test-recipes": (*TEST_TOOLS, f"{PYTEST} -m recipes {{ARGS}}"),
+    "test-train": (*TEST_TOOLS, f"{PYTEST} -m training {{ARGS}}"),
     "fuzz": (
         *TEST_TOOLS,
         f"{PYTEST} tests/test_fuzz.py --hypothesis-profile=long --timeout=3600 {{ARGS}}",
@@ -90,6 +92,8 @@ make new NAME=leaf_disease FROM=resnet
                              make a folder for your own app; FROM=hello for a bare start
      WITH=many_pictures      with a recipe; `make list` names them
 make model APP=resnet        fetch the weights of an app, nothing else
+make train APP=flower        train the model of an app that has a train_model.py
+     ARGS=--help             what can be set: epochs, folder of the data, ...
 make smoke APP=sepia         start an app, call it as a client would, check the answer
      APP=all                 the same for every app
 make expect APP=resnet       look at its answers to the pictures in data/, and keep them
@@ -107,6 +111,7 @@ make test                    test everything (the first time, it installs what i
 make test-quick              the quick part
 make test-long               what takes several minutes more, such as an image of several GB
 make test-recipes            the recipes whole, in some minutes
+make test-train              the training whole, on small made-up data
 make fuzz                    10,000 damaged pictures, in about 15 minutes
 make bench                   measure how fast the apps answer, into docs/bench (15 minutes)
 make bench-memory            the memory and rate of 10,000 answers

@@ -23,7 +23,7 @@ from recipes import put_in as put_recipe_in
 
 BARE = ROOT / "scripts" / "bare"
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
-LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store".split()
+LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store training".split()
 IMPORT = (ast.Import, ast.ImportFrom)
 LONGEST = 40
 IMPOSSIBLE = (

@@ -147,7 +147,7 @@ def code(file):
 
 # files that the text lets people make
 THEIRS = {"gc_app.py", "small.py", "call.py", "call.mjs", "labels.txt", "model.keras"}
-THEIRS |= {"fine_tuned_resnet18.pth"}
+THEIRS |= {"fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
 
 
 @EACH_TEXT

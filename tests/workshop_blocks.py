@@ -37,6 +37,7 @@ CHAPTERS = [ROOT / "README.md", *sorted(FOLDER.glob("[0-9]*.md")), FOLDER / "REA
 BLOCK = re.compile(r"(?ms)^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$")
 MARKER = re.compile(r"(file|part of|tree|run by|run|not run|output|app|change)\b")
 REASONS = ("needs an account", "needs Windows", "runs these tests")
+REASONS += ("needs the data set", "needs a graphics card", "needs a cluster")
 
 
 class Block(NamedTuple):

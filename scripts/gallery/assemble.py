@@ -17,6 +17,7 @@ SCRIPTS = ROOT / "scripts"
 PROGRAMS = "apps.py run.py gallery/serve.py gallery/page.py gallery/page.css gallery/page.js"
 # what an app does not need while it runs
 LEFT_OUT = "Dockerfile start-script.sh download_model.py requirements.txt constraints.txt"
+LEFT_OUT += " train_model.py training_*.py training requirements-train.txt"
 LEFT_OUT += " *.replaced .* __pycache__"
 
 
