@@ -276,6 +276,21 @@ def test_a_training_that_is_cut_off_goes_on_and_ends_with_the_same_weights(app, 
 
 @training
 @pytest.mark.timeout(1800)
+def test_it_stops_early_when_nothing_is_learned_any_more(app, tmp_path, start):
+    program = app / "train_model.py"
+    code = program.read_text().replace("PATIENCE = 5", "PATIENCE = 1")
+    code = code.replace('{"features": 1e-5, "classifier": 1e-4}', '{"features": 0, "classifier": 0}')
+    program.write_text(code)
+    md5 = make_data_set(tmp_path / "data", dict.fromkeys(SPLITS, 1))
+    options = ("--epochs", "9", "--batch-size", "5")
+    run(command(app, tmp_path / "data", start, *options, md5=md5), works=True)
+    metrics = json.loads((app / "training" / "metrics.json").read_text())
+    # the first for the new layers alone, and one more than it is patient
+    assert (len(metrics["history"]), metrics["best_epoch"]) == (3, 1)
+
+
+@training
+@pytest.mark.timeout(1800)
 def test_no_memory_no_room_and_a_damaged_picture_get_a_sentence(app, tmp_path, start):
     data = tmp_path / "data"
     md5 = make_data_set(data, dict.fromkeys(SPLITS, 1))
