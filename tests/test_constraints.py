@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 APPS = FOLDERS[1:]
+NEEDED = [f"{folder}/requirements.txt" for folder in APPS]
+NEEDED += ["flower_classification/requirements-train.txt"]
 OF_RECIPES = [
     str(file.parent.relative_to(ROOT)) for file in ROOT.glob("docs/recipes/*/files/constraints.txt")
 ]
@@ -53,12 +55,13 @@ def test_each_line_is_a_version_and_no_address(folder):
         assert "://" not in line
 
 
-@pytest.mark.parametrize("folder", APPS)
-def test_what_an_app_names_is_fixed_to_the_same_version_everywhere(folder):
-    lines = requirement_lines(ROOT / folder / "requirements.txt")
-    assert lines.pop(0) == f"-c {ROOT / folder / 'constraints.txt'}"
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_an_app_names_is_fixed_to_the_same_version_everywhere(name):
+    file = ROOT / name
+    lines = requirement_lines(file)
+    assert lines.pop(0) == f"-c {file.with_name('constraints.txt')}"
     for environment in ENVIRONMENTS:
-        fixed = versions(lines_of(folder), environment)
+        fixed = versions(lines_of(file.parent), environment)
         named = versions(lines, environment)
         assert named.items() <= fixed.items()
 
@@ -70,10 +73,11 @@ def test_folders_agree():
             assert versions(lines_of(folder), environment).items() <= all_fixed.items(), folder
 
 
-@pytest.mark.parametrize("folder", APPS)
-def test_what_is_installed_for_an_app_is_what_is_fixed(folder):
-    fixed, seen = versions(lines_of(folder)), set()
-    lines = requirement_lines(ROOT / folder / "requirements.txt")[1:]
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_is_installed_for_an_app_is_what_is_fixed(name):
+    file = ROOT / name
+    fixed, seen = versions(lines_of(file.parent)), set()
+    lines = requirement_lines(file)[1:]
     todo = [Requirement(line) for line in lines]
     while todo:
         wanted = todo.pop()

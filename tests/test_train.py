@@ -180,7 +180,7 @@ def trained(tmp_path_factory, start):
     make_examples(app / "data")
     (app / "data" / "flower_model_vgg19.pth").write_text("the weights before")
     md5 = make_data_set(folder / "data")
-    options = ("--epochs", "3", "--batch-size", "5")
+    options = ("--epochs", "5", "--batch-size", "5")
     line = command(app, folder / "data", start, *options, md5=md5)
     return app, run(line, works=True), line
 
@@ -332,7 +332,7 @@ def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
             for number in range(count):
                 draw_petal(colour, chance).save(folder / split / disease / f"{number}.jpg")
     make_examples(app / "data")
-    line = command(app, folder, start, "--epochs", "3", "--batch-size", "5")
+    line = command(app, folder, start, "--epochs", "5", "--batch-size", "5")
     (folder / "val" / "rust").rename(folder / "val" / "ruts")
     assert "val must have the same folders as train: bacterial spot, blight" in run(line)
     (folder / "val" / "ruts").rename(folder / "val" / "rust")

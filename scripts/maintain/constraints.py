@@ -18,6 +18,7 @@ from recipes import changes, find_recipes
 
 # the first has most; the others take the versions that it found
 FOLDERS = ("tests", *CLASSIFIERS, "example_apps", "scripts/bare")
+TRAINING = ROOT / "flower_classification" / "requirements-train.txt"
 
 
 def requirements(text, folder):
@@ -36,7 +37,10 @@ def find_lists():
     """Yield each constraints.txt to write, and the text of the requirements.txt that it is for."""
     for name in FOLDERS:
         file = ROOT / name / "requirements.txt"
-        yield file.with_name("constraints.txt"), file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
+        if name in CLASSIFIERS:  # they share one file, so what one needs for its training is in all
+            text += TRAINING.read_text(encoding="utf-8")
+        yield file.with_name("constraints.txt"), text
     for recipe in find_recipes():
         file = folder_of(find_app(recipe.sources[0])) / "requirements.txt"
         text = file.read_text(encoding="utf-8")
