@@ -7,6 +7,7 @@ import os
 import platform
 
 import torch
+import torchvision
 from matplotlib.figure import Figure
 
 
@@ -96,7 +97,8 @@ def write(folder, labels, scores, details, weights):
     metrics = {"top1": top1, "top5": top5, "loss": loss}
     metrics["best_epoch"] = best_epoch(details["history"]) + 1
     metrics["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    metrics["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
+    versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
+    metrics["versions"] = {"python": platform.python_version(), **versions}
     metrics["by_label"] = {label: {"right": right, "of": of} for label, right, of in kinds}
     save_json(folder / "metrics.json", {**metrics, **details})
     print(f"Test pictures: {top1:.1%} right, {top5:.1%} among the first five.")
