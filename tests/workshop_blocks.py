@@ -1,29 +1,7 @@
-"""The blocks of code in the README and the workshop's text, and what their markers say."""
+"""The blocks of code in the README and the workshop's text, and what their markers say.
 
-# The line above a block of code says what is done with the block:
-#
-#   <!-- file: PATH -->       it is that file, to the character (`make workshop` refreshes it)
-#   <!-- part of: PATH -->    it occurs in that file
-#   <!-- tree: FOLDER -->     it names what is in that folder
-#   <!-- run -->              bash: typed in a fresh clone, in the order of the text. Options, with
-#                             commas between:
-#                               shows "words"   it prints these
-#                               fails           it ends with an error
-#                               serves          it starts an app, which runs until the next such
-#                                               block or the end of the chapter; port=9000
-#                               engine          it needs Docker or Podman
-#                               long            only `make test-long` types it
-#                               weights=resnet  it fetches weights; where these cannot be had,
-#                                               made-up ones are put in their place
-#   <!-- run: folder=NAME -->    pycon: typed at a Python prompt in that folder
-#   <!-- run: app=hello -->      bash, python: run while that app is served
-#   <!-- run by: test_... -->    run by that test, which says how
-#   <!-- output -->              what the block above prints; `...` stands for anything
-#   <!-- app: {"ask": [...], "answer": ...} -->       python: a whole app; it is asked this
-#   <!-- change: NAME {"ask": ..., "answer": ... } --> diff: the same with a change of that app; an
-#                             empty line ends a hunk. Besides: "labels": number of labels,
-#                             "config": a text that Gradio's configuration has
-#   <!-- not run: REASON -->  the reason begins with one of `REASONS`
+CONTRIBUTING.md explains the markers.
+"""
 
 import re
 from typing import NamedTuple
