@@ -1,6 +1,6 @@
 """Visit a server as many people at once would, and print how long each answer took, as JSON.
 
-Each visitor has a picture of its own, uploads it anew for each answer, and waits for the answer
+Each visitor has a picture of its own, uploads it again for each answer, and waits for the answer
 before sending it again, over the HTTP API that any program uses. A process of its own, so that it
 takes no time from the server's Python.
 """
