@@ -49,7 +49,7 @@ def test_another_app_or_another_index_of_torch_is_another_image(monkeypatch):
 @pytest.mark.parametrize(
     ("argument", "sentence"),
     [
-        ("TAG=latest", "Say TAG=v1, next time TAG=v2"),
+        ("TAG=latest", "Set TAG=v1, next time TAG=v2"),
         ("TAG=a:b", "cannot be a tag"),
         ("IMAGE=Me/Hello", "cannot be the name of an image"),
         ("IMAGE=me/hello:v1", "cannot be the name of an image"),

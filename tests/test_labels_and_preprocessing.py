@@ -87,6 +87,7 @@ def random_picture(seed):
     return Image.fromarray((pixels + noise).clip(0, 255).astype("uint8"))
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_plain_pytorch(app, trained_network, tmp_path):
     """Whatever makes the app fast: for 100 random pictures, the same labels and probabilities."""
     labels = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]

@@ -99,7 +99,7 @@ def require_possible(image, tag):
     if tag == "latest":
         sys.exit(
             "SciLifeLab Serve would go on with an older image of the tag latest.\n"
-            "Say TAG=v1, next time TAG=v2; or leave TAG out, and one is made from the files."
+            "Set TAG=v1, next time TAG=v2; or leave TAG out, and one is made from the files."
         )
     if tag and not TAG.fullmatch(tag):
         sys.exit(f'"{tag}" cannot be a tag. Take letters, digits, and . _ - such as TAG=v1.')
