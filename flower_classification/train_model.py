@@ -33,6 +33,7 @@ SEED = 1
 HEAD_SHARE = 6  # in the first sixth of the epochs, only the new last layers learn
 LEARNING_RATES = {"features": 1e-5, "classifier": 1e-4}
 PATIENCE = 5  # stop when the loss on the validation pictures has not fallen for so many epochs
+NO_MEMORY = "(?i)out of memory|(enough|shared) memory|alloc"  # how PyTorch's errors say it
 WORKERS = min(4, torch.get_num_threads())  # processes that read pictures
 
 preprocess = START.transforms()  # as in the app: 224 x 224, normalised
@@ -111,13 +112,19 @@ def load_checkpoint(file, settings, learners):
     """Bring the learners to where they were; return the history of the epochs until then."""
     try:
         saved = torch.load(file, "cpu", weights_only=True)
+    except (MemoryError, OSError):
+        raise
     except Exception:  # torch has many errors for a damaged file
         sys.exit(f"{file} is damaged. Delete it, and start again.")
     if saved["settings"] != settings:
-        was = "--epochs {epochs} --batch-size {batch_size}".format(**saved["settings"])
-        sys.exit(f"{file} is of a training with {was}, or with other labels. Go on as it began.")
+        epochs = saved["settings"]["epochs"]
+        sys.exit(
+            f"{file} is of a training with --epochs {epochs}, or of other pictures, labels or "
+            "weights to start from. Go on as it began, or delete it."
+        )
     for name, learner in learners.items():
-        learner.load_state_dict(saved[name])
+        if saved[name]:  # only a card has a scaler
+            learner.load_state_dict(saved[name])
     print(f"Going on after epoch {len(saved['history'])} of {settings['epochs']}.")
     return saved["history"]
 
@@ -135,6 +142,8 @@ def train(args):
     if not start.exists():
         fetch({start: START.url}, torch.hub.download_url_to_file, START.url, start)
     check(start, "sha256", start.stem.rpartition("-")[2])
+    for example in (args.out / "data").glob("*.jpg"):
+        read(example)  # now, not after all epochs
 
     torch.manual_seed(SEED)
     model = build_network(start, len(labels)).to(device, memory_format=torch.channels_last)
@@ -144,11 +153,11 @@ def train(args):
     half = half_precision(device)
     scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
     learners = {"model": model, "optimizer": optimizer, "scaler": scaler}
-    settings = {"epochs": args.epochs, "batch_size": args.batch_size, "labels": [*labels]}
+    sizes = {split: len(samples[split]) for split in samples}
+    settings = {"epochs": args.epochs, "labels": [*labels], "pictures": sizes, "start": start.name}
     resumed = checkpoint.exists()
     history = load_checkpoint(checkpoint, settings, learners) if resumed else []
     head_epochs = max(1, args.epochs // HEAD_SHARE)
-    sizes = {split: len(samples[split]) for split in samples}
     print(f"{len(labels)} labels, pictures: {sizes}, {device}, {half or torch.float32}", flush=True)
 
     def go(split, epoch=None):
@@ -218,16 +227,20 @@ def main():
         print("\nStopped. With --resume it goes on after the last whole epoch.", file=sys.stderr)
         sys.exit(130)
     except Unreadable as error:  # comes from another process, with its lines before
-        sys.exit(str(error).strip().splitlines()[-1].rpartition("Unreadable: ")[2])
+        picture = str(error).strip().splitlines()[-1].rpartition("Unreadable: ")[2]
+        sys.exit(f"{picture}\nReplace it, then start again with --resume")
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         room = f"The disk, or your quota, is full. Make room in {args.out}, then: --resume"
         sys.exit(room if full else str(error))
     except (MemoryError, RuntimeError) as error:
-        if not re.search("memory|alloc", str(error), re.IGNORECASE):
+        if isinstance(error, RuntimeError) and not re.search(NO_MEMORY, str(error)):
             raise
         smaller = max(1, args.batch_size // 2)
-        sys.exit(f"Out of memory with --batch-size {args.batch_size}. Try --batch-size {smaller}")
+        sys.exit(
+            f"Out of memory with --batch-size {args.batch_size}. "
+            f"Try --batch-size {smaller} --resume"
+        )
 
 
 if __name__ == "__main__":

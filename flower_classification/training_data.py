@@ -42,13 +42,15 @@ def fetch(addresses, function, *arguments, **options):
     `addresses` are {file: where it is to be had}.
     """
     socket.setdefaulttimeout(SILENCE_S)
+    reason = "it left these out"
     try:
         function(*arguments, **options)
     except (OSError, RuntimeError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise
-        missing = [f"{url}\n  as {file}" for file, url in addresses.items() if not file.exists()]
         reason = getattr(error, "reason", error)
+    missing = [f"{url}\n  as {file}" for file, url in addresses.items() if not file.exists()]
+    if missing:
         sys.exit("\n".join([f"No download: {reason}.\nBring these files by hand:", *missing]))
 
 

@@ -101,7 +101,8 @@ def write(folder, labels, scores, details, weights):
     metrics["versions"] = {"python": platform.python_version(), **versions}
     metrics["by_label"] = {label: {"right": right, "of": of} for label, right, of in kinds}
     save_json(folder / "metrics.json", {**metrics, **details})
-    print(f"Test pictures: {top1:.1%} right, {top5:.1%} among the first five.")
+    more = f", {top5:.1%} among the first five" if len(labels) > 5 else ""
+    print(f"Test pictures: {top1:.1%} right{more}.")
 
 
 def write_known_answers(file, answer):
@@ -118,7 +119,8 @@ def write_known_answers(file, answer):
         right = before.get(picture.name, {}).get("labels", [first])
         pictures[picture.name] = {"labels": right}
         print(f"data/{picture.name}: {first} ({found[first]:.2f})", end="")
-        print("" if first in right else f". WRONG: it shows {' or '.join(right)}")
+        said = f", but {file.name} says: {' or '.join(right)}" if first not in right else ""
+        print(said if picture.name in before else f". Is that right? If not, correct {file.name}")
         if first in right:
             probabilities = {label: round(p, 4) for label, p in found.items()}
             pictures[picture.name]["probabilities"] = probabilities

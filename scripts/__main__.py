@@ -147,7 +147,9 @@ def fill_in(step, settings):
     words = []
     for word in step.split():
         if word == "{ARGS}":  # several words, or none
-            words += shlex.split(settings["ARGS"])
+            windows = os.name == "nt"  # where a backslash belongs to a path
+            options = shlex.split(settings["ARGS"], posix=not windows)
+            words += [option.strip('"') for option in options] if windows else options
         else:
             words.append(re.sub(r"\{(\w+)\}", lambda match: settings[match[1]], word))
     return words

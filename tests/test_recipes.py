@@ -20,7 +20,7 @@ NAMES = [recipe.name for recipe in find_recipes()]
 PAGES = ROOT / "docs" / "recipes"
 # what a recipe's own program makes, by the page, before the app can be packaged
 MADE = {"smaller": ["data/model.onnx", "data/labels.txt"], "iris": ["model.skops"]}
-MADE |= {"five_classes": ["data/labels.txt"], "own_pictures": ["data/labels.txt"]}
+MADE |= {"five_classes": ["data/labels.txt"]}
 TOOLS = {"git": ["git", "apply"], "patch": ["patch", "--fuzz=0", "-p1", "-i"]}
 
 

@@ -263,7 +263,7 @@ def test_a_training_that_is_cut_off_goes_on_and_ends_with_the_same_weights(app, 
         "curves.png",
     }
     assert "Go on with --resume, or delete" in run(line)
-    assert "a training with --epochs 2 --batch-size 2" in run([*line, "--resume", "--epochs", "3"])
+    assert "a training with --epochs 2, or of other pictures" in run([*line, "--resume", "--epochs", "3"])
     assert "Going on after epoch 1 of 2." in run([*line, "--resume"], works=True)
     run([*line[:-1], str(tmp_path / "whole")], works=True)
     weights, same = (
@@ -300,7 +300,7 @@ def test_no_memory_no_room_and_a_damaged_picture_get_a_sentence(app, tmp_path, s
         resource.setrlimit(resource.RLIMIT_DATA, (2 * 10**9, 2 * 10**9))
 
     sentence = run(line, preexec_fn=little_memory)
-    assert sentence.endswith("Out of memory with --batch-size 4. Try --batch-size 2\n")
+    assert sentence.endswith("Out of memory with --batch-size 4. Try --batch-size 2 --resume\n")
 
     with mounted(tmp_path / "small", "-o", "size=200m"):
         sentence = run([*line, "--out", str(tmp_path / "small")])
