@@ -263,7 +263,8 @@ def test_a_training_that_is_cut_off_goes_on_and_ends_with_the_same_weights(app, 
         "curves.png",
     }
     assert "Go on with --resume, or delete" in run(line)
-    assert "a training with --epochs 2, or of other pictures" in run([*line, "--resume", "--epochs", "3"])
+    other = run([*line, "--resume", "--epochs", "3"])
+    assert "a training with --epochs 2, or of other pictures" in other
     assert "Going on after epoch 1 of 2." in run([*line, "--resume"], works=True)
     run([*line[:-1], str(tmp_path / "whole")], works=True)
     weights, same = (
