@@ -205,6 +205,20 @@ def test_stop_during_an_answer_finishes_it(copy, tmp_path):
     assert files_in(tmp_path / "uploads") == []
 
 
+def test_stop_before_the_app_has_started_is_a_clean_end(copy, tmp_path):
+    wait = 'print("here", flush=True)\n    __import__("time").sleep(60)\n'
+    folder = copy("bare", "main.py", "    demo.launch(", f"    {wait}    demo.launch(")
+    process = start_main(folder / "main.py", free_port(), GRADIO_TEMP_DIR=str(tmp_path / "uploads"))
+    try:
+        while process.stdout.readline() not in ("here\n", ""):
+            pass
+        process.send_signal(signal.SIGTERM)
+        printed = process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+    assert (process.returncode, printed) == (0, "")
+
+
 @pytest.mark.parametrize("kind", ["silent", "closed"])
 def test_proxy_that_does_not_answer_is_not_asked_for_this_computer(copy, tmp_path, kind):
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -199,7 +199,7 @@ def test_an_interruption_leaves_no_app(gallery, stop):
     if stop != signal.SIGKILL:
         assert printed == "\nStopped. leaf was not made.\n"
         assert left(gallery) == []
-    assert "leaf" not in run(gallery, "list")
+    assert "\nleaf " not in run(gallery, "list")
     assert not (new(gallery, "leaf", "resnet") / "data" / "large.bin").exists()
     assert left(gallery) == ["leaf"]  # what a killed run left is gone as well
 

@@ -262,7 +262,7 @@ def is_worth_a_line(record):
 def say_why_it_ends(kind, error, trace):
     """Print no traceback if the app is stopped while it starts, or if the port is taken."""
     if isinstance(error, KeyboardInterrupt):
-        return
+        sys.exit(0)  # as when it is stopped later
     if not isinstance(error, OSError) or "empty port" not in str(error):
         return sys.__excepthook__(kind, error, trace)
     port = int(re.search(r"(\d+)-\d+", str(error))[1])
