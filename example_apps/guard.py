@@ -157,8 +157,8 @@ def wrong_value(component, value):
         return f"{label} must be a file."
     if kind in ("file", "uploadbutton") and value is not None:
         several = settings.get("file_count", "single") != "single"
-        files = value if several and isinstance(value, list) else [value]
-        if several != isinstance(value, list) or not all(map(is_file_data, files)):
+        files = value if several else [value]
+        if not isinstance(files, list) or not all(map(is_file_data, files)):
             what = "a list of files" if several else "a file"
             form = '{"path": ..., "meta": {"_type": "gradio.FileData"}}'
             return f"{label} must be {what}, as {form}."

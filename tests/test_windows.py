@@ -3,12 +3,12 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
+from test_new import copy_gallery
 
 # Python on Windows has none of these
 WITHOUT = """
@@ -24,15 +24,9 @@ for name in ("SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGSTOP", "S
 
 @pytest.fixture
 def gallery(tmp_path):
-    """The repository's own files, in a folder with spaces in its name."""
-    folder = tmp_path / "Ada's own work" / "the gallery"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file() and not name.startswith("docs/images"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    """A copy of the gallery, in a folder with spaces and an apostrophe in its name."""
     (tmp_path / "sitecustomize.py").write_text(WITHOUT)
-    return folder
+    return copy_gallery(tmp_path / "Ada's own work")
 
 
 def type_line(gallery, typed):
