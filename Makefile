@@ -1,8 +1,10 @@
 # Every command of the gallery: type `make` for a list. scripts/__main__.py runs them.
 
 COMMANDS = list run gallery new model train smoke expect verify check docker docker-run docker-smoke docker-push \
-	test test-quick test-long test-recipes test-train fuzz bench bench-memory load lint constraints audit sync workshop screenshots clean
-SETTINGS = APP HOST PORT NAME FROM WITH URL IMAGE TAG ARGS DOCKER TORCH_INDEX USERS SECONDS
+	test test-quick test-long test-recipes test-train test-scale fuzz bench bench-memory bench-scale load scale \
+	classify lint constraints audit sync workshop screenshots clean
+SETTINGS = APP HOST PORT NAME FROM WITH URL IMAGE TAG ARGS DOCKER TORCH_INDEX USERS SECONDS \
+	REPLICAS IN OUT RAY_ADDRESS
 
 # those set on the command line; an environment's NAME (Windows' Linux has one) is not an app's
 GIVEN = $(foreach name,$(SETTINGS),$(if $(filter command,$(origin $(name))),'$(name)=$(subst ','\'',$($(name)))'))

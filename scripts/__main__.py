@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
-BENCH = ("install --app resnet scripts/requirements.txt", "bench.environment")
+BENCH = ("install --app resnet scripts/requirements.txt", "environment bench")
+# one after the other: an app, and Ray in an environment of its own
+SCALE = ("install --app {APP}", "environment scale")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
 PYTEST = ".venv pytest -n 2 --dist loadfile --no-loadscope-reorder"  # two files of tests at a time
-ALL = "not recipes and not long and not training"
+ALL = "not recipes and not long and not training and not scale"
 MARKS = {"ALL": ALL, "QUICK": f"not slow and {ALL}"}  # which tests
 IMAGE = "{APP} --image={IMAGE} --tag={TAG}"
 
@@ -56,6 +58,7 @@ COMMANDS = {
     "test": (*TEST_TOOLS, f"{PYTEST} -m {{ALL}} {{ARGS}}"),
     "test-quick": (*TEST_TOOLS, f"{PYTEST} -m {{QUICK}} {{ARGS}}"),
     "test-long": (*TEST_TOOLS, f"{PYTEST} -m long {{ARGS}}"),
+    "test-scale": (*TEST_TOOLS, "environment scale", f"{PYTEST} -m scale {{ARGS}}"),
     "test-recipes": (*TEST_TOOLS, f"{PYTEST} -m recipes {{ARGS}}"),
     "test-train": (*TEST_TOOLS, f"{PYTEST} -m training {{ARGS}}"),
     "fuzz": (
@@ -64,9 +67,25 @@ COMMANDS = {
     ),
     "bench": (*BENCH, ".venv-bench bench.measure {ARGS}"),
     "bench-memory": (*BENCH, ".venv-bench bench.memory {ARGS}"),
+    "bench-scale": (
+        *BENCH,
+        "environment scale",
+        ".venv-bench scale.measure {ARGS}",
+        ".venv-bench scale.report",
+    ),
     "load": (
         *BENCH,
         ".venv-bench bench.load {APP} --users={USERS} --seconds={SECONDS}",
+    ),
+    "scale": (
+        *SCALE,
+        ".venv-scale model {APP} --if-missing",
+        ".venv-scale scale.page {APP} --replicas={REPLICAS} --host {HOST} --port {PORT}",
+    ),
+    "classify": (
+        *SCALE,
+        ".venv-scale model {APP} --if-missing",
+        ".venv-scale scale.classify {APP} {IN} {OUT}",
     ),
     "lint": ("install tests/requirements-lint.txt", ".venv maintain.lint"),
     "constraints": (*TEST_TOOLS[:1], ".venv maintain.constraints"),
@@ -81,7 +100,7 @@ COMMANDS = {
 }
 DEFAULTS = {"APP": "", "HOST": "127.0.0.1", "PORT": "8080", "NAME": "", "FROM": "", "IMAGE": ""}
 DEFAULTS |= {"USERS": "50", "SECONDS": "60", "TAG": "", "ARGS": "", "DOCKER": "", "TORCH_INDEX": ""}
-DEFAULTS |= {"WITH": "", "URL": ""}
+DEFAULTS |= {"WITH": "", "URL": "", "REPLICAS": "2", "IN": "", "OUT": "", "RAY_ADDRESS": ""}
 HELP = """\
 make list                    the apps and the recipes: name, file, what for
 make run APP=sepia           start an app, then open http://localhost:8080
@@ -112,11 +131,19 @@ make test-quick              the quick part
 make test-long               what takes several minutes more, such as an image of several GB
 make test-recipes            the recipes whole, in some minutes
 make test-train              the training whole, on small made-up data
+make test-scale              several copies, several machines, in some minutes
 make fuzz                    10,000 damaged pictures, in about 15 minutes
 make bench                   measure how fast the apps answer, into docs/bench (15 minutes)
 make bench-memory            the memory and rate of 10,000 answers
+make bench-scale             the same for `make scale` and `make classify` (an hour)
 make load APP=resnet         let 50 people use an app for a minute, and check their answers
      USERS=200 SECONDS=60    more of them, or longer
+make scale APP=resnet        serve an app with several copies of its model; installs Ray
+     REPLICAS=4              at most so many
+     RAY_ADDRESS=10.0.0.5:6379
+                             on the machines of a Ray cluster
+make classify APP=resnet IN=folder OUT=answers.csv
+                             classify a folder of pictures, or a list (CSV, Parquet) of them
 make lint                    check the style of the code
 make constraints             take the newest versions of all packages that fit
 make audit                   known weaknesses and licences of the packages (needs a network)
@@ -136,7 +163,7 @@ def read_settings(words):
         if not equals or name not in DEFAULTS:
             sys.exit(f'"{word}" is no setting. Settings look like APP=sepia: {", ".join(DEFAULTS)}')
         settings[name] = value
-    for name in ("DOCKER", "TORCH_INDEX"):  # read where they are used
+    for name in ("DOCKER", "TORCH_INDEX", "RAY_ADDRESS"):  # read where they are used
         if settings[name]:
             os.environ[name] = settings[name]
     return settings

@@ -5,7 +5,15 @@ import shutil
 
 from apps import ROOT
 
-CACHES = (".venv", ".venv-bench", ".pytest_cache", ".hypothesis", ".ruff_cache", ".gradio")
+CACHES = (
+    ".venv",
+    ".venv-bench",
+    ".venv-scale",
+    ".pytest_cache",
+    ".hypothesis",
+    ".ruff_cache",
+    ".gradio",
+)
 
 
 def main(argv=None):

@@ -1,0 +1,70 @@
+"""Start Ray on this computer for one program, or join a cluster that is there."""
+
+import contextlib
+import logging
+import os
+import secrets
+import sys
+import tempfile
+
+from apps import ROOT
+
+OBJECT_STORE = 200_000_000  # bytes of shared memory: pictures on their way to a model and back
+# Ray reports its use to its makers unless told not to
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# what goes wrong is said by these programs, in a sentence; the whole of it is in Ray's own logs
+os.environ |= {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "CRITICAL"}
+
+
+@contextlib.contextmanager
+def silence():
+    """Keep back what is written to standard error, also by code that is not Python."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def joined(cpus):
+    """Join the cluster that RAY_ADDRESS names, or start Ray here with so many CPUs until the end.
+
+    Ends the program with a sentence if the cluster does not answer.
+    """
+    address = os.environ.pop("RAY_ADDRESS", "") or None
+    if not address:
+        # whoever reaches Ray can run any code: only this program can, by a token, and from here
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on Linux as there: 127.0.0.1 only
+        os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    import ray
+
+    settings = {
+        "log_to_driver": False,  # what replicas print is in Ray's own logs
+        "logging_level": logging.ERROR,
+        # the processes find these programs; on a cluster, the repository has the same path
+        "runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT / "scripts")}},
+    }
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        if address:
+            settings["address"] = address
+        else:
+            settings |= {"num_cpus": cpus, "_temp_dir": folder, "include_dashboard": False}
+            settings |= {"object_store_memory": OBJECT_STORE}
+        try:
+            with silence():  # Ray says there that it says little
+                ray.init(**settings)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            if not address:
+                raise
+            sys.exit(
+                f"There is no Ray cluster at {address}: {str(error).splitlines()[0]}\n"
+                "`ray start --head` prints its address there, such as 10.0.0.5:6379."
+            )
+        try:
+            yield ray
+        finally:
+            ray.shutdown()

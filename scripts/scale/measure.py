@@ -1,0 +1,175 @@
+"""Measure what replicas bring, and what a picture costs in a bulk run; write docs/bench/scale.json.
+
+Seconds depend on what else the machine does. So besides them, the processor time of each kind of
+process is measured, which moves much less.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from statistics import median
+
+import psutil
+from apps import ROOT
+from bench.photos import make_picture
+from bench.systems import copy_app
+from smoke import free_port
+
+KINDS = {"single process": None, "1 replica": 1, "2 replicas": 2}
+SIZES = (100, 1_000, 10_000)
+POINT = ("pictures", "seconds", "cpu_s", "memory_mb")  # since the start, but memory: at the time
+WORKERS = ("ray::ServeReplica", "ray::MapBatches", "ray::IDLE")  # what runs the model, or waits
+
+
+def processes(root):
+    """Return {pid: (what it is, CPU seconds, memory in MB)} of a process and all below it.
+
+    Memory that several processes share is shared out among them (PSS).
+    """
+    found = {}
+    for process in [root, *root.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            command = " ".join(process.cmdline())
+            what = "model" if command.startswith(WORKERS) else "Ray"
+            what = "page" if "'scale.page'" in command or "'run'" in command else what
+            times = process.cpu_times()
+            memory = process.memory_full_info().pss / 1e6
+            found[process.pid] = (what, times.user + times.system, memory)
+    return found
+
+
+def add_up(found, column):
+    sums = dict.fromkeys(("page", "model", "Ray"), 0)
+    for row in found.values():
+        sums[row[0]] += row[column]
+    return sums
+
+
+@contextlib.contextmanager
+def program(*words, **environment):
+    """Run a command of the gallery, and give its process; stop it in the end."""
+    command = [sys.executable, "scripts", *map(str, words)]
+    process = psutil.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait(60)
+
+
+def wait_until_open(url):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(600):
+        with contextlib.suppress(OSError):
+            return opener.open(url, timeout=20).close()
+        time.sleep(0.5)
+    sys.exit(f"{url} did not open.")
+
+
+def visit(url, visitors, seconds):
+    code = f"import runpy, sys; sys.path[0] = {str(ROOT / 'scripts')!r}"
+    code += "; runpy.run_module('bench.visitors', None, '__main__', True)"
+    words = ["gradio", url, "--visitors", str(visitors), "--seconds", str(seconds)]
+    command = [sys.executable, "-c", code, *words]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def measure_page(app, replicas, visitors, seconds):
+    """Return answers a second, CPU seconds an answer by kind of process, and memory in MB."""
+    port = free_port()
+    words = ["run"] if replicas is None else ["scale", f"REPLICAS={replicas}"]
+    with program(*words, f"APP={app}", f"PORT={port}") as process:
+        wait_until_open(f"http://127.0.0.1:{port}")
+        visit(f"http://127.0.0.1:{port}", visitors, 2)  # warm
+        before = add_up(processes(process), 1)
+        seen = visit(f"http://127.0.0.1:{port}", visitors, seconds)
+        after = processes(process)
+    spent, answers = add_up(after, 1), seen["answers"]
+    return {
+        "per_second": answers / seen["seconds"],
+        "median_ms": 1000 * median(seen["took"]),
+        "cpu_ms": {kind: 1000 * (spent[kind] - before[kind]) / answers for kind in spent},
+        "memory_mb": add_up(after, 2),
+    }
+
+
+def measure_bulk(app, size, place, **environment):
+    """Return points of a run over so many pictures, each with what POINT names.
+
+    CPU seconds and memory are those of this machine's own processes, not those of a cluster.
+    """
+    folder, table = place / f"pictures_{size}", place / f"{size}{len(environment)}.csv"
+    if not folder.exists():
+        folder.mkdir()
+        own = [make_picture("small", seed) for seed in range(50)]
+        for number in range(size):
+            (folder / f"{number:06}.jpg").write_bytes(own[number % 50])
+    start, cpu, points = time.perf_counter(), {}, []
+    with program("classify", f"APP={app}", f"IN={folder}", f"OUT={table}", **environment) as run:
+        while run.poll() is None:
+            with contextlib.suppress(OSError, psutil.Error):
+                now = processes(run)
+                cpu |= {pid: row[1] for pid, row in now.items() if row[0] == "model"}
+                rows = table.read_bytes().count(b"\n") - 1
+                memory, took = sum(row[2] for row in now.values()), time.perf_counter() - start
+                points.append((rows, took, sum(cpu.values()), memory))
+            time.sleep(1 if size <= 1_000 else 10)
+        if run.returncode:
+            sys.exit("The bulk run failed.")
+    points.append((size, time.perf_counter() - start, sum(cpu.values()), points[-1][3]))
+    return [dict(zip(POINT, point, strict=True)) for point in points if point[0] > 0]
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--visitors", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="of bulk runs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench" / "scale.json")
+    options = parser.parse_args(argv)
+    address = os.environ.pop("RAY_ADDRESS", "")  # only for the last of the bulk runs
+    found = {"cores": os.cpu_count(), "began": time.strftime("%Y-%m-%d %H:%M")}
+    found |= {"visitors": options.visitors, "load": []}
+    if options.out.exists():  # what is not measured anew stays
+        found |= json.loads(options.out.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        app = copy_app("resnet", place) / "main.py"
+        if options.rounds:
+            found["pages"] = {kind: [] for kind in KINDS}
+        for number in range(options.rounds):
+            for kind, replicas in KINDS.items():
+                seen = measure_page(app, replicas, options.visitors, options.seconds)
+                found["pages"][kind].append(seen)
+                found["load"].append(os.getloadavg()[0])
+                print(f"round {number + 1}, {kind}: {seen}", flush=True)
+        if options.sizes:
+            found["bulk"] = []
+        for size in options.sizes:
+            found["bulk"].append(measure_bulk(app, size, place))
+            found["load"].append(os.getloadavg()[0])
+            print(f"{size} pictures: {found['bulk'][-1][-1]}", flush=True)
+        if address:  # two nodes of one core each, started before
+            found["nodes"] = measure_bulk(app, 1_000, place, RAY_ADDRESS=address)
+            print(f"two nodes: {found['nodes'][-1]}", flush=True)
+    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

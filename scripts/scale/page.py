@@ -1,0 +1,205 @@
+"""Serve an app's own page from one process, and its model from replicas under Ray Serve.
+
+The app's main.py runs as it stands, but for three things. `load_model` returns a stand-in that
+asks the replicas. More pictures are under way at a time, so that all replicas have work. And the
+server's name and port are those of `make scale`.
+"""
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+import gradio as gr
+import torch
+from apps import find_app
+from run import parse_port, require_free_port, start_on
+from scale import cluster, form
+
+TRIES = 3  # a node that leaves may take two replicas; a picture that ends each is not asked forever
+WAIT_S = 20  # for an answer, before looking whether there are replicas at all
+LOOK_S = 3  # between two looks at the weights
+GONE = "The model is not there right now: it is being started again. Please try again in a minute."
+
+
+def running(name):
+    """Return how many replicas answer."""
+    from ray import serve
+
+    application = serve.status().applications.get(name)
+    states = application.deployments["model"].replica_states if application else {}
+    return states.get("RUNNING", 0)
+
+
+class StandIn:
+    """Takes the place of an app's `model` in the page's process: asks the replicas."""
+
+    def __init__(self, name, handle):
+        self.name, self.handle = name, handle
+
+    def eval(self):
+        return self
+
+    def to(self, *_, **__):
+        return self
+
+    def __call__(self, batch):
+        """Return what the model says of pictures, or raise gr.Error with a sentence."""
+        from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
+
+        for _ in range(TRIES):
+            try:
+                return torch.tensor(self.ask(batch.numpy()))
+            except (ObjectLostError, RayActorError, WorkerCrashedError):
+                continue  # its replica, or the whole node, is gone: another one is asked
+        raise gr.Error(GONE, print_exception=False)
+
+    def ask(self, pictures):
+        response = self.handle.remote(pictures)
+        while True:
+            try:
+                return response.result(timeout_s=WAIT_S)
+            except TimeoutError:
+                if not running(self.name):
+                    response.cancel()
+                    raise gr.Error(GONE, print_exception=False) from None
+
+
+def reason(name):
+    """Return why the replicas of an app do not start, in the words that their model raised."""
+    from ray import serve
+
+    status = serve.status().applications[name]
+    messages = [status.message, *(d.message for d in status.deployments.values())]
+    found = re.findall(r"RuntimeError: (.*?)(?=\n\S*Error|\n\n|\Z)", "\n".join(messages), re.DOTALL)
+    return found[-1].strip() if found else "\n".join(messages)
+
+
+def deploy(app, replicas):
+    """Start the replicas, or replace them one by one; return a handle to ask them by.
+
+    Raises RuntimeError if they do not start.
+    """
+    from ray import serve
+    from scale.replicas import build
+
+    settings = {"app": app.file, "replicas": replicas}
+    return serve.run(build(settings), name=app.name, route_prefix=None)
+
+
+def weights_now(app):
+    """Return what tells one state of data/ from another; None while a file there is exchanged."""
+    try:
+        found = [(file, file.stat()) for file in sorted((app.folder / "data").glob("*.*"))]
+    except FileNotFoundError:
+        return None
+    return [(file, state.st_mtime_ns, state.st_size) for file, state in found]
+
+
+def follow_weights(app, replicas):
+    """Give the replicas what is new in data/, one after the other, whenever that has changed."""
+    import ray
+    from scale.replicas import problem
+
+    # in a process of its own, which ends: that the model can be loaded is tried before
+    look = ray.remote(num_cpus=0, max_calls=1)(problem)
+    known = before = weights_now(app)
+    while True:
+        time.sleep(LOOK_S)
+        now = weights_now(app)
+        if now not in (known, None) and now == before:  # whole: nobody is writing any more
+            known = now
+            if found := ray.get(look.remote(str(app.file))):
+                print(
+                    f"The new weights cannot be used; the replicas keep theirs.\n{found}",
+                    flush=True,
+                )
+                continue
+            print("New weights: the replicas take them one after the other ...", flush=True)
+            try:
+                deploy(app, replicas)
+                print("All replicas have the new weights.", flush=True)
+            except RuntimeError:
+                print(f"Not all replicas could take them: {reason(app.name)}", flush=True)
+        before = now
+
+
+def start_page(tree, app, handle, replicas, host, port):
+    """Run the app's file, with the stand-in, and with enough pictures under way."""
+    from scale.replicas import BATCH
+
+    queue, busy = gr.Blocks.queue, max(4, BATCH * replicas)
+
+    def queue_more(demo, *args, **kwargs):
+        return queue(demo, *args, **{**kwargs, "default_concurrency_limit": busy})
+
+    gr.Blocks.queue = queue_more
+    start_on(host, port, app.name)
+    launch = gr.Blocks.launch
+
+    def launch_more(demo, *args, **kwargs):
+        launch(demo, *args, **{"max_threads": max(40, busy), **kwargs})
+
+    gr.Blocks.launch = launch_more
+    stand_in = StandIn(app.name, handle)
+    form.run(form.without_load_model(tree), app, "__main__", load_model=lambda: stand_in)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Serve an app whose model has several replicas.")
+    parser.add_argument("app", help="its name, as in `make list`")
+    parser.add_argument("--replicas", default="2", help="how many there are at most")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
+    parser.add_argument("--port", default=8080, type=parse_port)
+    parser.add_argument("--deployed", action="store_true", help="the replicas are there already")
+    options = parser.parse_args(argv)
+    app = find_app(options.app)
+    if not options.replicas.isdigit() or not 1 <= int(options.replicas) <= 1000:
+        sys.exit(f"REPLICAS={options.replicas} is no number of replicas: choose 1 to 1000.")
+    replicas = int(options.replicas)
+    try:
+        tree = form.read(app)
+    except form.OtherForm as error:
+        sys.exit(str(error))
+    require_free_port(options.host, options.port)
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+    cores, on_cluster = os.cpu_count() or 1, bool(os.environ.get("RAY_ADDRESS"))
+    if not on_cluster and replicas > cores:
+        print(f"This computer has {cores} cores: more than {cores} replicas bring nothing here.")
+    print(f"Starting {min(2, replicas)} of up to {replicas} replicas of {app.name} ...", flush=True)
+    try:
+        with cluster.joined(max(cores, replicas)):
+            serve_app(tree, app, replicas, options, on_cluster)
+    except KeyboardInterrupt:
+        print("Stopped.")
+
+
+def serve_app(tree, app, replicas, options, on_cluster):
+    from ray import serve
+
+    logging.getLogger("ray.serve").setLevel(logging.CRITICAL)  # what goes wrong is said here
+    # the page asks the replicas directly: no other door is open
+    serve.start(proxy_location="Disabled")
+    if options.deployed:
+        handle = serve.get_app_handle(app.name)
+    else:
+        try:
+            handle = deploy(app, replicas)
+        except RuntimeError:
+            sys.exit(reason(app.name))
+        threading.Thread(target=follow_weights, args=(app, replicas), daemon=True).start()
+    try:
+        start_page(tree, app, handle, replicas, options.host, options.port)
+    finally:
+        if on_cluster and not options.deployed:
+            serve.delete(app.name)
+
+
+if __name__ == "__main__":
+    main()

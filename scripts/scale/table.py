@@ -1,0 +1,176 @@
+"""The list of pictures to classify, and the table of their answers: both on disk, however long.
+
+The columns are those of the recipe `many_pictures`: the file, five labels with their probabilities
+from 0 to 1, and the reason if there is no answer.
+"""
+
+import csv
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet
+
+COLUMNS = [f"{what}_{place}" for place in range(1, 6) for what in ("label", "probability")]
+COLUMNS = ["file", *COLUMNS, "reason"]
+TYPES = {name: pa.float64() if name.startswith("probability") else pa.string() for name in COLUMNS}
+SCHEMA = pa.schema(TYPES)
+ADDED = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # by Finder and Explorer, and what is hidden
+FORMULA = tuple("=+-@＝＋－＠")
+PART = 1000  # rows of a Parquet file
+
+
+def printable(name):
+    """Return a file's name as it can stand in a table, another one for each.
+
+    A spreadsheet takes what begins with = for a formula, which can do harm: ./=1+1 is the same file
+    and no formula.
+    """
+    name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return f"./{name}" if name.lstrip().startswith(FORMULA) else name
+
+
+def listed(source):
+    """Yield the name and the path of each picture in a folder, or in a CSV or Parquet list.
+
+    Of a list, the column `file` counts, or else the first; a path is relative to the list's folder.
+    """
+    if source.is_dir() and source.suffix != ".parquet":
+        for folder, folders, files in os.walk(source):
+            folders[:] = [name for name in folders if not name.startswith(ADDED)]
+            for name in files:
+                if not name.startswith(ADDED):
+                    path = Path(folder, name)
+                    yield path.relative_to(source).as_posix(), path
+        return
+    for name in names_in(source):
+        yield name, source.parent / name
+
+
+def names_in(file):
+    """Yield the cells of the column `file` of a CSV file or of Parquet, or else of the first."""
+    if file.suffix == ".parquet":
+        for part in sorted(file.glob("*.parquet")) if file.is_dir() else [file]:
+            table = parquet.ParquetFile(part)
+            names = table.schema_arrow.names
+            column = "file" if "file" in names else names[0]
+            for batch in table.iter_batches(columns=[column]):
+                yield from batch.column(0).to_pylist()
+        return
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        rows = csv.reader(lines)
+        header = next(rows, [""])
+        column = header.index("file") if "file" in header else 0
+        yield from (row[column] for row in rows if len(row) > column)
+
+
+def missing(source, table):
+    """Return a database of what is not in a table yet, and how many pictures there are in all."""
+    database = sqlite3.connect("")  # on the disk, and gone with the program
+    database.execute("CREATE TABLE picture (file TEXT PRIMARY KEY, path BLOB) WITHOUT ROWID")
+    own = table.place.absolute()  # the table may lie among the pictures
+    pictures = (
+        (printable(name), os.fsencode(path))
+        for name, path in listed(source)
+        if own not in (path, *path.parents)
+    )
+    database.executemany("INSERT OR IGNORE INTO picture VALUES (?, ?)", pictures)
+    total = count(database)
+    names = ((name,) for name in table.names())
+    database.executemany("DELETE FROM picture WHERE file = ?", names)
+    return database, total
+
+
+def count(database):
+    return database.execute("SELECT count(*) FROM picture").fetchone()[0]
+
+
+def chunks(database, size):
+    """Yield lists of so many pictures, {"file": name, "path": bytes}, in the order of the names."""
+    cursor = database.execute("SELECT file, path FROM picture ORDER BY file")
+    while rows := cursor.fetchmany(size):
+        yield [{"file": file, "path": path} for file, path in rows]
+
+
+class CsvTable:
+    """A CSV file to which rows are added. What a killed run left half written is cut off."""
+
+    def __init__(self, file):
+        self.file = self.place = file
+        if not file.exists() or not file.stat().st_size:
+            self.write([COLUMNS])
+            return
+        with file.open("rb+") as old:
+            lines = old.readlines(1000)
+            header = next(csv.reader([lines[0].decode("utf-8", "replace")]))
+            if header != COLUMNS:
+                sys.exit(f"{file} is there already, and is another table. Choose another OUT=.")
+            old.truncate(end_of_last_line(old))
+
+    def write(self, rows):
+        with self.file.open("a", newline="", encoding="utf-8") as out:
+            # quotes around all text: where semicolons separate the cells, none in a name does
+            csv.writer(out, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+
+    def add(self, answers):
+        self.write([list(row.values()) for row in answers.to_pylist()])
+
+    def names(self):
+        return names_in(self.file)
+
+    def close(self):
+        pass
+
+
+def end_of_last_line(file):
+    """Return the position behind the last end of a line in a file."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 2**16)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+class ParquetTable:
+    """A folder of Parquet files with some rows each, which programs read as one table."""
+
+    def __init__(self, folder):
+        self.folder = self.place = folder
+        self.rows = []
+        if folder.exists() and not folder.is_dir():
+            sys.exit(f"{folder} is there already, and is no folder of this command's tables.")
+        folder.mkdir(exist_ok=True)
+        for half in folder.glob("*.new"):  # of a run that was killed
+            half.unlink()
+        self.number = len(list(folder.glob("*.parquet")))
+
+    def add(self, answers):
+        self.rows.append(answers)
+        if sum(map(len, self.rows)) >= PART:
+            self.close()
+
+    def names(self):
+        return names_in(self.folder)
+
+    def close(self):
+        if self.rows:
+            part = self.folder / f"part-{self.number:06}.parquet"
+            parquet.write_table(pa.concat_tables(self.rows), part.with_suffix(".new"))
+            part.with_suffix(".new").replace(part)
+            self.rows, self.number = [], self.number + 1
+
+
+def open_table(file):
+    """Return the table to write to, by the ending of its name, or end with a sentence."""
+    tables = {".csv": CsvTable, ".parquet": ParquetTable}
+    if file.suffix not in tables:
+        sys.exit(f"OUT={file} is no name of a table: choose one that ends in .csv or .parquet.")
+    if not file.parent.is_dir():
+        sys.exit(f"There is no folder {file.parent} for {file.name}.")
+    return tables[file.suffix](file)

@@ -1,0 +1,621 @@
+"""`make scale` and `make classify`: the same answers from several processes and machines.
+
+Two nodes of Ray stand side by side on this machine. What dies here is killed by `kill -9`, while
+people wait for their answers.
+"""
+
+import contextlib
+import csv
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+import torch
+from apps import find_app
+from bench.photos import make_picture
+from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
+from pictures import save_all
+from scale import form
+from smoke import free_port
+from torchvision.models import resnet18
+from workshop_blocks import run_by
+
+BIN = ROOT / ".venv-scale" / "bin"
+NOT_THERE = "The model is not there right now"
+BUSY = "Too many people are using this app right now. Please try again in a minute."
+scaled = pytest.mark.scale
+
+
+# --- without Ray ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n == "resnet" else pytest.mark.scale) for n in CLASSIFIERS]
+)
+def test_the_two_halves_of_an_app_answer_as_the_whole(classifier, name):
+    """What a replica runs, and what the page runs, with a function between them."""
+    app = classifier(name)
+    tree = form.read(app)
+    replica = form.run(form.up_to_model(tree), app, "replica")
+    assert not {"gr", "GUARD", "demo"} & {*vars(replica)}  # no page in a replica
+    asked = []
+
+    class Between:
+        eval = to = lambda self, *_, **__: self
+
+        def __call__(self, batch):
+            asked.append(batch.shape)
+            return replica.model(batch)
+
+    page = form.run(form.without_load_model(tree), app, "page", load_model=Between)
+    whole = import_app(app)
+    picture = {"path": str(next((app.folder / "data").glob("*.jpg")))}
+    assert page.predict(picture) == pytest.approx(whole.predict(picture), abs=1e-6)
+    assert asked == [(1, 3, 224, 224)]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (("def load_model()", "def load()"), "It has no load_model."),
+        (("model = load_model()", "network = load_model()"), "It makes `model` in another way."),
+        (("batch = preprocess", "model.train(); batch = preprocess"), "does something else with"),
+    ],
+)
+def test_an_app_of_another_form_is_told_what_is_missing(classifier, tmp_path, change, found):
+    text = classifier("resnet").file.read_text(encoding="utf-8")
+    assert change[0] in text
+    (tmp_path / "main.py").write_text(text.replace(*change), encoding="utf-8")
+    with pytest.raises(form.OtherForm, match=found):
+        form.read(find_app(str(tmp_path / "main.py")))
+
+
+# --- what the others share -----------------------------------------------------------------------
+
+
+def descendants(process):
+    """Return {pid: command} of all processes that a process has started."""
+    command = ["ps", "-e", "-o", "pid=,ppid=,args="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    found, new = {}, {str(process.pid)}
+    while new:
+        children = {pid: args for pid, parent, args in rows if parent in new}
+        new = children.keys() - found.keys()
+        found |= children
+    return {int(pid): args for pid, args in found.items()}
+
+
+def replicas(*processes):
+    """Return the process ids of the replicas below some processes."""
+    below = [item for process in processes for item in descendants(process).items()]
+    return [pid for pid, command in below if command.startswith("ray::ServeReplica")]
+
+
+def kill(*pids):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def wait_until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def command(*words):
+    return [sys.executable, "scripts", *map(str, words)]
+
+
+def run(*words, **environment):
+    """Run a command of the gallery to its end; return its status and what it printed."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    environment = {**os.environ, **environment}
+    ended = subprocess.run(command(*words), cwd=ROOT, env=environment, timeout=600, **options)
+    return ended.returncode, ended.stdout
+
+
+@contextlib.contextmanager
+def started(log, *words, **environment):
+    """Start a program in a session of its own, and stop it, with all that it has started."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        below = descendants(process)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        kill(*(pid for pid in below if pid in running()))
+
+
+def running():
+    listed = subprocess.run(["ps", "-e", "-o", "pid="], capture_output=True, text=True).stdout
+    return {*map(int, listed.split())}
+
+
+class Page:
+    """A page of `make scale`: what one can ask it."""
+
+    def __init__(self, process, port, log):
+        self.process, self.url, self.log = process, f"http://127.0.0.1:{port}", log
+        wait_until(self.is_open, 240)
+
+    def is_open(self):
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(self.url, timeout=20).ok
+
+    def ask(self, picture):
+        """Send a picture as a program does; return {label: probability}, or the sentence."""
+        return ask(self.url, picture)
+
+    def ask_all(self, pictures, visitors=24, after=None):
+        """Let visitors send pictures; call `after[1]` once `after[0]` answers are there."""
+        answers = []
+        with ThreadPoolExecutor(visitors) as pool:
+            for number, answer in enumerate(pool.map(self.ask, pictures)):
+                answers.append(answer)
+                if after and number == after[0]:
+                    after[1]()
+        return answers
+
+
+def ask(url, picture):
+    files = {"files": ("photo.jpg", picture)}
+    (path,) = requests.post(f"{url}/gradio_api/upload", files=files, timeout=60).json()
+    data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
+    url += "/gradio_api/call/predict"
+    joined = requests.post(url, json=data, timeout=60)
+    if not joined.ok:
+        return joined.json()["detail"]
+    text = requests.get(f"{url}/{joined.json()['event_id']}", timeout=300).text
+    answer = json.loads(text.rpartition("data: ")[2])
+    if "event: complete" not in text:
+        return answer["error"]
+    return {row["label"]: row["confidence"] for row in answer[0]["confidences"]}
+
+
+def functions(url):
+    """Return what a program can call: names, and what they take and give."""
+    found = requests.get(f"{url}/gradio_api/info", timeout=20).json()["named_endpoints"]
+    return {
+        name: [
+            [(value.get("parameter_name"), value["label"], value["component"]) for value in values]
+            for values in (function["parameters"], function["returns"])
+        ]
+        for name, function in found.items()
+    }
+
+
+def differs(one, two):
+    """Return by how much two answers differ; 1 if not only in the numbers."""
+    if isinstance(one, str) or isinstance(two, str):
+        return one != two
+    return max(abs(one.get(label, 1) - two.get(label, 1)) for label in {*one, *two})
+
+
+def assert_own(answers, expected):
+    """Assert that each got an answer, and the one to what they sent."""
+    assert [answer for answer in answers if isinstance(answer, str)] == []
+    for number, answer in enumerate(answers):
+        own = number % len(expected)
+        distances = [differs(answer, other) for other in expected]
+        assert distances[own] < 1e-5, (number, answer, expected[own])
+        assert distances[own] == min(distances), "somebody got another's answer"
+
+
+@pytest.fixture(scope="module")
+def resnet(classifier, tmp_path_factory):
+    """A copy of resnet with made-up weights that these tests may change."""
+    folder = tmp_path_factory.mktemp("scale") / "resnet"
+    shutil.copytree(classifier("resnet").folder, folder)
+    return find_app(str(folder / "main.py"))
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return [make_picture("small", seed) for seed in range(20)]
+
+
+@pytest.fixture(scope="module")
+def expected(serve, classifier, photos):
+    """What the app answers to the photos when it is one process."""
+    url = serve(classifier("resnet")).url.rstrip("/")
+    return [ask(url, photo) for photo in photos]
+
+
+def typed(line, **settings):
+    """Return a command of the text as words, with settings of our own."""
+    words = [word for word in shlex.split(line) if word.partition("=")[0] not in settings]
+    return [*words, *(f"{name}={value}" for name, value in settings.items())]
+
+
+@contextlib.contextmanager
+def page_of(app, log, line, cluster=None):
+    """Serve an app by a command of the text, with two replicas at most."""
+    port, cluster = free_port(), cluster or {}
+    settings = {"APP": app.file, "PORT": port, "REPLICAS": 2}
+    settings |= {name: value for name, value in cluster.items() if name == "RAY_ADDRESS"}
+    with started(log, *typed(line, **settings), **cluster) as process:
+        yield Page(process, port, log)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def page(resnet, tmp_path_factory):
+    (line,) = run_by("test_every_answer_and_sentence_is_that_of_the_single_process")
+    with page_of(resnet, tmp_path_factory.mktemp("log") / "log.txt", line) as page:
+        yield page
+
+
+# --- one machine ---------------------------------------------------------------------------------
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_every_answer_and_sentence_is_that_of_the_single_process(
+    page, serve, classifier, photos, expected, tmp_path
+):
+    single = serve(classifier("resnet")).url.rstrip("/")
+    assert functions(page.url) == functions(single)
+    assert_own(page.ask_all(photos * 3), expected)
+    examples = [*classifier("resnet").folder.glob("data/*.jpg")]
+    for file in [*examples, *save_all(tmp_path).values()]:
+        picture = file.read_bytes()
+        assert differs(page.ask(picture), ask(single, picture)) < 1e-5, file
+    for picture in (b"no picture", photos[0][:300]):
+        assert page.ask(picture) == ask(single, picture)
+        assert isinstance(page.ask(picture), str)
+    named = {"data": [{"path": "/etc/hosts"}]}
+    assert requests.post(f"{page.url}/gradio_api/call/predict", json=named).status_code == 403
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_a_replica_that_is_killed_costs_nobody_an_answer(page, photos, expected):
+    killed = []
+
+    def kill_one():
+        killed.append(replicas(page.process)[0])
+        kill(killed[0])
+
+    assert_own(page.ask_all(photos * 25, after=(100, kill_one)), expected)
+    assert killed
+    wait_until(lambda: len(set(replicas(page.process)) - set(killed)) == 2)
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_who_finds_the_queue_full_is_told_so(page, photos, expected):
+    answers = page.ask_all(photos * 20, visitors=350)
+    busy = [answer for answer in answers if isinstance(answer, str)]
+    assert {*busy} == {BUSY}
+    assert len(busy) < 200
+    for number, answer in enumerate(answers):
+        assert answer == BUSY or differs(answer, expected[number % 20]) < 1e-5
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_new_weights_are_rolled_out_and_no_request_is_dropped(page, resnet, photos, expected):
+    weights = resnet.folder / "data" / "image_classification_resnet18.pth"
+    new = weights.with_name("new")
+    torch.manual_seed(1)
+    torch.save(resnet18().state_dict(), new)
+    os.replace(new, weights)
+    answers = []
+    deadline = time.monotonic() + 200
+    while "All replicas have the new weights." not in page.log.read_text():
+        assert time.monotonic() < deadline
+        answers += page.ask_all(photos)
+    answers += page.ask_all(photos)
+    assert [answer for answer in answers if isinstance(answer, str)] == []
+    old = [differs(a, expected[i % 20]) < 1e-5 for i, a in enumerate(answers)]
+    assert old[0]  # the answers went on while the replicas were exchanged
+    assert not any(old[-20:])
+    for i, answer in enumerate(answers):
+        assert old[i] or differs(answer, answers[len(answers) - 20 + i % 20]) < 1e-5
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_weights_that_cannot_be_used_change_nothing(page, resnet, photos):
+    weights = resnet.folder / "data" / "image_classification_resnet18.pth"
+    good, before = weights.read_bytes(), page.ask(photos[0])
+    now = len(page.log.read_text())
+    weights.write_bytes(good[:1000])
+    wait_until(lambda: "The new weights cannot be used" in page.log.read_text()[now:])
+    assert f"{weights} is damaged, or holds another model." in page.log.read_text()
+    assert differs(page.ask(photos[0]), before) < 1e-5
+    weights.write_bytes(good)
+    wait_until(lambda: "All replicas have the new weights." in page.log.read_text()[now:])
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_while_there_is_no_replica_the_page_says_so(page, resnet, photos):
+    weights = resnet.folder / "data" / "image_classification_resnet18.pth"
+    hidden = resnet.folder / "hidden"
+    os.replace(weights, hidden)
+    try:
+        kill(*replicas(page.process))
+        assert page.ask(photos[0]).startswith(NOT_THERE)
+    finally:
+        os.replace(hidden, weights)
+    wait_until(lambda: isinstance(page.ask(photos[0]), dict), 300)
+
+
+# --- two nodes -----------------------------------------------------------------------------------
+
+
+# how the text starts the first machine, another one, and the page
+OF_THE_TEXT = run_by("test_a_node_that_is_killed_costs_nobody_an_answer")
+
+
+@contextlib.contextmanager
+def node(folder, line, *options):
+    """A node of Ray with one processor, in the foreground, started as the text says."""
+    line = line.strip().replace("ray start", f"ray start {' '.join(options)}", 1)
+    line += " --block --num-cpus=1 --object-store-memory=200000000"
+    log, home = folder / "ray.txt", str(folder.parent)
+    with started(log, "bash", "-c", line, RAY_TMPDIR=str(folder), HOME=home) as process:
+        try:
+            wait_until(lambda: "runtime started" in log.read_text())
+        except AssertionError:
+            raise AssertionError(log.read_text()) from None
+        yield process
+
+
+@pytest.fixture(scope="module")
+def short_folder():
+    """A folder with a short name: the sockets in it have names of at most 107 letters."""
+    folder = Path("/tmp") / f"r{os.getpid()}"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def head(short_folder):
+    """Yield the first node of a cluster, and what a program needs to join it."""
+    port = free_port()
+    (short_folder / "a").mkdir()
+    line = OF_THE_TEXT[0].replace("--port=6379", f"--port={port}")
+    with node(short_folder / "a", line, "--include-dashboard=false") as process:
+        address = f"127.0.0.1:{port}"
+        home = str(short_folder)  # where the token is
+        yield process, {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token", "HOME": home}
+
+
+@pytest.fixture
+def second(head, short_folder):
+    """Start the second node, with resources of its own."""
+    folder = short_folder / "b"
+    folder.mkdir(exist_ok=True)
+    line = OF_THE_TEXT[1].replace("10.0.0.5:6379", head[1]["RAY_ADDRESS"])
+    with node(folder, line, """--resources='{"second": 1}'""") as process:
+        yield process
+
+
+def kill_node(process):
+    """End a node as when its plug is pulled: all its processes at once."""
+    kill(process.pid, *descendants(process))
+
+
+@scaled
+@pytest.mark.timeout(900)
+def test_a_node_that_is_killed_costs_nobody_an_answer(
+    head, second, classifier, photos, expected, tmp_path
+):
+    nodes = [head[0], second]
+    log = tmp_path / "log.txt"
+    with page_of(classifier("resnet"), log, OF_THE_TEXT[2], head[1]) as page:
+        wait_until(lambda: [len(replicas(node)) for node in nodes] == [1, 1])
+        answers = page.ask_all(photos * 25, after=(100, lambda: kill_node(second)))
+        assert_own(answers, expected)
+        assert not replicas(second)
+        assert_own(page.ask_all(photos), expected)
+    assert not replicas(head[0])  # the page has taken them along
+
+
+@pytest.fixture(scope="module")
+def many(photos, tmp_path_factory):
+    """A folder with 2,000 pictures, some of them bad."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(1997):
+        (folder / f"photo_{number:04}.jpg").write_bytes(photos[number % 20])
+    (folder / "broken.jpg").write_bytes(photos[0][:300])
+    (folder / "notes.jpg").write_text("no picture")
+    (folder / "=1+1.jpg").write_bytes(photos[0])
+    return folder
+
+
+def assert_whole(table, folder, expected):
+    """Assert that a table has one row for each picture, each with its own answer or a reason."""
+    with table.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    names = [row["file"] for row in rows]
+    wanted = {file.name for file in folder.iterdir()} - {"=1+1.jpg"} | {"./=1+1.jpg"}
+    assert len(names) == len(wanted)
+    assert {*names} == wanted
+    for row in rows:
+        if row["file"] in ("broken.jpg", "notes.jpg"):
+            assert row["reason"].startswith("This file cannot be read as a picture.")
+            assert row["label_1"] == row["probability_5"] == ""
+            continue
+        assert row["reason"] == ""
+        number = int(re.sub(r"\D", "", row["file"]) if "photo" in row["file"] else 0)
+        answer = expected[number % 20]
+        found = {row[f"label_{i}"]: float(row[f"probability_{i}"]) for i in range(1, 6)}
+        assert found == pytest.approx(answer, abs=1e-4)
+
+
+@scaled
+@pytest.mark.timeout(900)
+def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
+    head, second, classifier, many, expected, tmp_path
+):
+    table = tmp_path / "answers.csv"
+    words = command("classify", f"APP={classifier('resnet').file}", f"IN={many}", f"OUT={table}")
+
+    def rows():
+        return table.read_bytes().count(b"\n") if table.exists() else 0
+
+    with started(tmp_path / "1.txt", *words, **head[1]) as process:
+        wait_until(lambda: rows() > 300, 300)
+        kill(*descendants(process), process.pid)
+    with table.open("ab") as out:  # as if it had been killed while it wrote
+        out.write(b'"photo_1')
+    before = rows()
+    log = tmp_path / "2.txt"
+    with started(log, *words, **head[1]) as process:
+        wait_until(lambda: rows() > before + 300, 300)
+        kill_node(second)
+        assert process.wait(600) == 0, log.read_text()
+    printed = log.read_text()
+    assert f"{before - 1:,} of 2,000 pictures are in {table} already." in printed
+    assert "Traceback" not in printed
+    assert_whole(table, many, expected)
+    status, printed = run(*words[2:])
+    assert (status, rows()) == (0, 2001), printed
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_lists_and_parquet(classifier, photos, expected, tmp_path):
+    """A list in CSV, answers in Parquet; then those as the list, and answers in CSV."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"photo_{number}.jpg").write_bytes(photos[number])
+    listed = folder / "list.csv"
+    names = [*(f"photo_{number}.jpg" for number in range(5)), "gone.jpg"]
+    listed.write_text("number,file\n" + "".join(f"1,{name}\n" for name in names))
+    (line,) = run_by("test_lists_and_parquet")
+    app, answers = classifier("resnet").file, folder / "answers.parquet"
+    status, printed = run(*typed(line, APP=app, IN=listed, OUT=answers)[1:])
+    assert status == 0, printed
+    assert "6 pictures: 5 with an answer, 1 with a reason why not." in printed
+    status, printed = run(*typed(line, APP=app, IN=answers, OUT=tmp_path / "answers.csv")[1:])
+    assert status == 0, printed
+    with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as lines:
+        rows = {row["file"]: row for row in csv.DictReader(lines)}
+    assert {*rows} == {*names}
+    assert "cannot be opened" in rows["gone.jpg"]["reason"]
+    for number in range(5):
+        row = rows[f"photo_{number}.jpg"]
+        assert row["label_1"] == max(expected[number], key=expected[number].get)
+
+
+# --- sentences -----------------------------------------------------------------------------------
+
+
+@scaled
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["scale", "APP=resnt"], 'There is no app "resnt".'),
+        (["scale", "APP=hello"], "has not the form that can be scaled"),
+        (["scale", "APP=resnet", "REPLICAS=many"], "REPLICAS=many is no number of replicas"),
+        (["classify", "APP=resnet"], "make classify APP=resnet IN=my_pictures OUT=answers.csv"),
+        (["classify", "APP=resnet", "IN=nowhere", "OUT=a.csv"], "IN=nowhere is no folder"),
+        (["classify", "APP=resnet", "IN=docs", "OUT=a.xlsx"], "ends in .csv or .parquet"),
+        (["classify", "APP=resnet", "IN=docs", "OUT=no/a.csv"], "There is no folder no"),
+    ],
+)
+def test_a_mistake_gets_a_sentence(classifier, words, sentence):
+    resnet = f"APP={classifier('resnet').file}"  # with weights
+    status, printed = run(*(word.replace("APP=resnet", resnet) for word in words))
+    assert status != 0
+    assert sentence in printed
+    assert "Traceback" not in printed
+    assert len(printed.strip().splitlines()) <= 4
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_missing_weights_get_the_sentence_of_the_app(classifier, tmp_path):
+    folder = tmp_path / "leaf"
+    shutil.copytree(classifier("resnet").folder, folder)
+    (folder / "download_model.py").unlink()
+    (folder / "data" / "image_classification_resnet18.pth").unlink()
+    pictures = f"IN={folder / 'data'}"
+    for words in (["scale"], ["classify", pictures, f"OUT={tmp_path / 'a.csv'}"]):
+        status, printed = run(words[0], f"APP={folder / 'main.py'}", *words[1:])
+        assert status != 0
+        assert "image_classification_resnet18.pth is missing." in printed
+        assert "Traceback" not in printed
+
+
+@scaled
+@pytest.mark.timeout(600)
+def test_a_wrong_address_gets_a_sentence(classifier):
+    app = f"APP={classifier('resnet').file}"
+    status, printed = run("scale", app, f"RAY_ADDRESS=127.0.0.1:{free_port()}")
+    assert status != 0
+    assert "There is no Ray cluster at 127.0.0.1:" in printed
+    assert "Traceback" not in printed
+
+
+# --- Kubernetes ----------------------------------------------------------------------------------
+
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+
+
+@scaled
+@pytest.mark.parametrize("name", ["app.yaml", "scaled.yaml"])
+def test_what_kubernetes_gets_has_its_schema(name):
+    """Checked offline; no package ships the schema of a RayService."""
+    uv = Path(sys.executable).with_name("uv")
+    words = [uv, "tool", "run", "--from", "kubernetes-validate==1.37.0", "kubernetes-validate"]
+    ended = subprocess.run([*words, "--strict", KUBERNETES / name], capture_output=True, text=True)
+    printed = ended.stdout + ended.stderr
+    assert ended.returncode == 0, printed
+    unknown = re.findall(r"Couldn't find schema for kind (\w+)", printed)
+    assert unknown == (["RayService"] if name == "scaled.yaml" else [])
+
+
+@scaled
+def test_ray_understands_the_configuration_of_the_rayservice():
+    code = (
+        "import sys, yaml; from ray.serve.schema import ServeDeploySchema as Schema\n"
+        "from scale.replicas import build\n"
+        "kinds = {one['kind']: one for one in yaml.safe_load_all(open(sys.argv[1]))}\n"
+        "config = yaml.safe_load(kinds['RayService']['spec']['serveConfigV2'])\n"
+        "(application,) = Schema.model_validate(config).applications\n"
+        "assert application.import_path == 'scale.replicas:build'\n"
+        "build(application.args)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "RAY_USAGE_STATS_ENABLED": "0"}
+    words = [BIN / "python", "-c", code, KUBERNETES / "scaled.yaml"]
+    ended = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 0, ended.stderr
