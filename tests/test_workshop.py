@@ -33,7 +33,18 @@ from maintain.workshop import outdated, updated
 from PIL import Image
 from playwright.sync_api import expect
 from smoke import free_port
-from workshop_blocks import BLOCKS, CHAPTERS, MARKER, REASONS, assert_prints, marked, run_by
+from workshop_blocks import (
+    BLOCKS,
+    CHAPTERS,
+    MARKER,
+    REASONS,
+    SAVED,
+    apply_change,
+    assert_prints,
+    marked,
+    run_by,
+    saved,
+)
 
 
 def run(*command, **options):
@@ -146,7 +157,15 @@ def code(file):
 
 
 # files that the text lets people make
-THEIRS = {"gc_app.py", "small.py", "call.py", "call.mjs", "labels.txt", "model.keras"}
+THEIRS = {
+    "gc_app.py",
+    "layout_app.py",
+    "small.py",
+    "call.py",
+    "call.mjs",
+    "labels.txt",
+    "model.keras",
+}
 THEIRS |= {"fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
 
 
@@ -224,6 +243,7 @@ def launch(monkeypatch):
 
 
 def check_app_answers(url, question, folder):
+    """Ask an app what a marker says, and compare; without a question, a picture of a cat."""
     with contextlib.closing(Client(url, verbose=False, download_files=folder)) as client:
         endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
         assert len(endpoints) == 1
@@ -231,6 +251,9 @@ def check_app_answers(url, question, folder):
         answer = client.predict(*question.get("ask", [picture]), api_name=next(iter(endpoints)))
         if "labels" in question:
             assert len(answer["confidences"]) == question["labels"]
+        elif "size" in question:
+            with Image.open(answer) as image:
+                assert list(image.size) == question["size"]
         else:
             assert (list(answer) if isinstance(answer, tuple) else answer) == question["answer"]
     config = requests.get(url + "config", timeout=10).text
@@ -248,25 +271,26 @@ def test_an_app_in_the_text_answers(block, launch, classifier, tmp_path, monkeyp
     check_app_answers(launch(file), question, tmp_path)
 
 
-def apply_change(text, diff):
-    for hunk in diff.strip("\n").split("\n\n"):
-        lines = [line + "\n" for line in hunk.splitlines()]
-        old = "".join(line[1:] for line in lines if line[0] in " -")
-        new = "".join(line[1:] for line in lines if line[0] in " +")
-        assert text.count(old) == 1, f"the app has {text.count(old)} times:\n{old}"
-        text = text.replace(old, new)
-    return text
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("block", marked("change: "))
 def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, tmp_path):
     _, name, question = block.marker.split(" ", 2)
-    app = find_app(name)
-    folder = tmp_path if app.is_step else classifier(name).folder
+    folder = classifier(name).folder if name in CLASSIFIERS else tmp_path
+    if block.saved:
+        text = saved(block.saved, up_to=block)
+    else:
+        text = apply_change(find_app(name).file.read_text(encoding="utf-8"), block.text)
     file = folder / "changed.py"
-    file.write_text(apply_change(app.file.read_text(encoding="utf-8"), block.text), "utf-8")
+    file.write_text(text, encoding="utf-8")
     check_app_answers(launch(file), json.loads(question), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [p for p in marked("saved as: ") if "{" in p.values[0].marker])
+def test_a_saved_app_answers(block, launch, tmp_path):
+    file = tmp_path / "app.py"
+    file.write_text(block.text, encoding="utf-8")
+    check_app_answers(launch(file), json.loads(block.marker.split(" ", 3)[3]), tmp_path)
 
 
 @pytest.mark.slow
@@ -284,8 +308,14 @@ def test_a_python_prompt_answers_as_in_the_text(block, classifier, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", marked("run: app="))
-def test_calls_give_what_the_text_shows(block, serve):
-    url = serve(find_app(block.option("app"))).url.rstrip("/")
+def test_calls_give_what_the_text_shows(block, serve, launch, tmp_path):
+    name = block.option("app")
+    if name in SAVED:
+        file = tmp_path / "app.py"
+        file.write_text(saved(SAVED[name]), encoding="utf-8")
+        url = launch(file).rstrip("/")
+    else:
+        url = serve(find_app(name)).url.rstrip("/")
     command = {"python": [sys.executable, "-"], "bash": ["bash", "-e"]}[block.language]
     ended = run(*command, cwd=ROOT, input=block.text.replace(ADDRESS, url))
     assert ended.returncode == 0, ended.stderr

@@ -5,6 +5,7 @@ The markers above the blocks, in `workshop_blocks.py`, say how each is run.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,14 +18,14 @@ import requests
 from apps import find_app
 from conftest import ROOT, engine_here, long, workshop_ports
 from made_up_weights import make_checkpoint
-from workshop_blocks import BLOCKS, assert_shows, run_by
+from workshop_blocks import BLOCKS, assert_shows, run_by, save
 
 OWN_SETTINGS = ("VIRTUAL_ENV", "PYTHON", "MAKE", "MFLAGS", "GRADIO_", "DOCKER=")
 OUTPUT = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
 
 
-def publish(place):
-    """Make a repository of what git knows here, or would take in, for others to clone."""
+def publish(place, repository=None):
+    """Make a repository of what git knows here, or would take in; `place` may be a folder in it."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, listed.split("\0")):
@@ -33,7 +34,7 @@ def publish(place):
             shutil.copy(ROOT / name, place / name)
     author = ["-c", "user.name=A teacher", "-c", "user.email=teacher@example.org"]
     for git in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "The gallery"]):
-        subprocess.run(["git", *git], cwd=place, check=True)
+        subprocess.run(["git", *git], cwd=repository or place, check=True)
 
 
 class Reader:
@@ -82,6 +83,12 @@ class Reader:
             if block.output is not None:
                 assert_shows(ended.stdout, block.output)
         assert "Traceback" not in ended.stdout, ended.stdout
+
+    def save(self, block):
+        """Save a block as the text says, or change a file that was saved before."""
+        file = self.folder / block.saved
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        file.write_text(save(before, block), encoding="utf-8")
 
     def start(self, block):
         """Type a block that serves an app, and wait until it says what the text shows."""
@@ -140,13 +147,14 @@ def answers(port):
 @pytest.fixture
 def reader(tmp_path):
     """Somebody who has cloned the repository by the text's command, into an empty folder."""
-    publish(tmp_path / "gallery")
     (tmp_path / "my work").mkdir()
     reader = Reader(tmp_path, tmp_path / "my work")
     (clone,) = run_by("test_the_commands_work_as_typed_from_the_top")
-    ended = reader.run(clone.replace("ADDRESS", f"'{tmp_path / 'gallery'}'") + "cd gallery\n")
+    address, place = re.match(r"git clone (\S+)\ncd (\S+)\n$", clone).groups()
+    publish(tmp_path / place, tmp_path / place.split("/")[0])
+    ended = reader.run(clone.replace(address, f"'{tmp_path / place.split('/')[0]}'"))
     assert ended.returncode == 0, ended.stdout
-    reader.folder /= "gallery"
+    reader.folder /= place
     yield reader
     with contextlib.suppress(subprocess.TimeoutExpired):
         reader.stop()
@@ -171,6 +179,8 @@ def test_the_commands_work_as_typed_from_the_top(reader, record_property, whole)
             print(f"\n{block.place}\n{block.text}", end="", flush=True)
             (reader.start if "serves" in block.options else reader.type)(block)
             counts["typed from the top"] += 1
+        elif block.saved:
+            reader.save(block)
         if not following or following.chapter != block.chapter:
             reader.stop()
             where = reader.run("pwd").stdout.strip()

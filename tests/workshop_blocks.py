@@ -13,7 +13,7 @@ FOLDER = ROOT / "docs" / "workshop"
 # in the order in which they are read
 CHAPTERS = [ROOT / "README.md", *sorted(FOLDER.glob("[0-9]*.md")), FOLDER / "README.md"]
 BLOCK = re.compile(r"(?ms)^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$")
-MARKER = re.compile(r"(file|part of|tree|run by|run|not run|output|app|change)\b")
+MARKER = re.compile(r"(file|part of|saved as|tree|run by|run|not run|output|app|change)\b")
 REASONS = ("needs an account", "needs Windows", "runs these tests")
 REASONS += ("needs the data set", "needs a graphics card", "needs a cluster")
 
@@ -46,6 +46,14 @@ class Block(NamedTuple):
         return found[1].replace('\\"', '"') if found else ""
 
     @property
+    def saved(self):
+        """The file that a reader saves this block as, or changes by it; None for other blocks."""
+        if found := re.match(r"saved as: (\S+)", self.marker):
+            return found[1]
+        found = re.match(r"change: (\S+)", self.marker)
+        return found and SAVED.get(found[1])
+
+    @property
     def is_typed(self):
         """Is it typed in the terminal of somebody who follows the text from the top?"""
         return self.language == "bash" and bool(re.match(r"run(?!: app=| by:)\b", self.marker))
@@ -61,6 +69,35 @@ def blocks_of(chapter):
 
 
 BLOCKS = [block for chapter in CHAPTERS for block in blocks_of(chapter)]
+SAVED = {}  # the apps that grow with the chapters: {name: file}
+SAVED |= {re.sub(r".*/|_app\.py", "", b.saved): b.saved for b in BLOCKS if b.saved}
+
+
+def apply_change(text, diff):
+    """Return a text after a diff, whose hunks have an empty line between them."""
+    for hunk in diff.strip("\n").split("\n\n"):
+        lines = [line + "\n" for line in hunk.splitlines()]
+        old = "".join(line[1:] for line in lines if line[0] in " -")
+        new = "".join(line[1:] for line in lines if line[0] in " +")
+        assert text.count(old) == 1, f"the app has {text.count(old)} times:\n{old}"
+        text = text.replace(old, new)
+    return text
+
+
+def save(text, block):
+    """Return what a file has after a block that a reader saves, or that changes it."""
+    return block.text if block.marker.startswith("saved as") else apply_change(text, block.text)
+
+
+def saved(file, up_to=None):
+    """Return what a reader has saved in a file after a block, or at the end."""
+    text = ""
+    for block in BLOCKS:
+        if block.saved == file:
+            text = save(text, block)
+        if block is up_to:
+            break
+    return text
 
 
 def marked(*beginnings, language=None):
