@@ -69,8 +69,8 @@ with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(300, 1800)) a
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
-    # four at a time: pictures are read while the model runs; 200 more visitors may wait
-    demo.queue(max_size=200, default_concurrency_limit=4)
+    # four at a time: pictures are read while the model runs; 200 may wait, and are told how long
+    demo.queue(max_size=200, default_concurrency_limit=4, status_update_rate=1)
     demo.launch(
         server_name="0.0.0.0",  # from outside the container, too
         server_port=int(os.environ.get("PORT", 8080)),
