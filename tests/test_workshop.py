@@ -156,7 +156,7 @@ def code(file):
     return lines + re.findall(r"`([^`]+)`", without_blocks(file))
 
 
-# files that the text lets people make
+# files that the text lets people make, and one that only an image has
 THEIRS = {
     "gc_app.py",
     "layout_app.py",
