@@ -157,16 +157,8 @@ def code(file):
 
 
 # files that the text lets people make, and one that only an image has
-THEIRS = {
-    "gc_app.py",
-    "layout_app.py",
-    "small.py",
-    "call.py",
-    "call.mjs",
-    "labels.txt",
-    "model.keras",
-}
-THEIRS |= {"fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
+THEIRS = {"gc_app.py", "layout_app.py", "small.py", "call.py", "call.mjs", "labels.txt", "app.py"}
+THEIRS |= {"model.keras", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
 
 
 @EACH_TEXT
