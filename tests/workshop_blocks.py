@@ -62,7 +62,9 @@ class Block(NamedTuple):
 def blocks_of(chapter):
     text = chapter.read_text(encoding="utf-8")
     found = list(BLOCK.finditer(text))
-    for match, following in zip(found, [*found[1:], None], strict=True):
+    for number, match in enumerate(found):
+        rest = (m for m in found[number + 1 :] if m[1] != "not run: needs Windows")
+        following = next(rest, None)
         place = f"{chapter.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}"
         output = following[3] if following and following[1] == "output" else None
         yield Block(place, match[1] or "", match[2], match[3], output)
