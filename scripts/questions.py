@@ -11,6 +11,7 @@ QUESTIONS = {
     "hello4_app.py": (["Ada"], "Hello Ada!"),
     "progress_app.py": (["Ada"], "Hello Ada!"),
 }
+PLAIN = {"textbox", "number", "slider", "checkbox", "dropdown", "radio"}  # no files
 
 
 class Failed(Exception):
@@ -41,6 +42,24 @@ def example_value(parameter, folder):
     return "Ada" if parameter["component"] == "Textbox" else parameter["example_input"]
 
 
+def inputs_of(config, endpoint):
+    """Return the components that a function of an app takes its values from, in their order."""
+    components = {component["id"]: component for component in config["components"]}
+    function = next(f for f in config["dependencies"] if f"/{f['api_name']}" == endpoint)
+    return [components[number] for number in function["inputs"]]
+
+
+def first_example(config, endpoint):
+    """Return the first row of the examples on the page, if it can be sent as it is, or None."""
+    inputs = inputs_of(config, endpoint)
+    if not all(component["type"] in PLAIN for component in inputs):
+        return None
+    numbers = [component["id"] for component in inputs]
+    shown = [c["props"] for c in config["components"] if c["type"] == "dataset"]
+    rows = [row for each in shown if each["component_ids"] == numbers for row in each["samples"]]
+    return rows[0] if rows else None
+
+
 def check_label(answer):
     """Check the answer of a gr.Label: probabilities, the largest first."""
     confidences = [row["confidence"] for row in answer["confidences"]]
@@ -56,13 +75,15 @@ def check_answer(app, client, endpoint, parameters, folder):
     from gradio_client.exceptions import AppError
 
     question, expected = QUESTIONS.get(app.file.name, (None, None))
+    question = question or first_example(client.config, endpoint)
     question = question or [example_value(parameter, folder) for parameter in parameters]
     try:
         answer = client.predict(*question, api_name=endpoint)
     except AppError as error:  # nobody here knows what files it takes, or what text a program sends
         if {"File", "Api"} & {parameter["component"] for parameter in parameters}:
             return sentence_of(error)
-        raise
+        advice = "If the page has examples, the first of them is sent"
+        raise Failed(f"{question} gave: {sentence_of(error)} {advice}") from None
     if expected and answer != expected:
         raise Failed(f"{question} gave {answer!r} and not {expected!r}")
     if isinstance(answer, str) and Path(answer).is_file():
@@ -76,9 +97,7 @@ def check_answer(app, client, endpoint, parameters, folder):
 
 def empty_form(config, endpoint):
     """Return what the page sends if somebody presses Submit at once."""
-    components = {component["id"]: component for component in config["components"]}
-    function = next(f for f in config["dependencies"] if f"/{f['api_name']}" == endpoint)
-    inputs = [components[number] for number in function["inputs"]]
+    inputs = inputs_of(config, endpoint)
     values = [component["props"].get("value") for component in inputs]
     texts = [component["type"] == "textbox" for component in inputs]
     return ["" if text and not value else value for text, value in zip(texts, values, strict=True)]

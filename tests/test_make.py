@@ -14,6 +14,7 @@ import requests
 from apps import find_app, find_apps
 from conftest import CLASSIFIERS, ROOT, STEPS
 from smoke import free_port
+from workshop_blocks import saved
 
 NAMES = [*STEPS, *CLASSIFIERS]
 # on Linux also this computer: an app that is open to the network answers there, another does not
@@ -288,6 +289,16 @@ def test_smoke_fails_when_an_app_is_broken(tmp_path, old, new, failure):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0
     assert re.search(rf"^FAIL +\S+: {failure}", ended.stdout, re.MULTILINE), ended.stdout
+
+
+@pytest.mark.slow
+def test_smoke_sends_the_first_example_of_the_page(tmp_path):
+    """Of an app that takes DNA, say: "Ada" would be refused."""
+    app = tmp_path / "gc_app.py"
+    app.write_text(saved("example_apps/gc_app.py"), encoding="utf-8")
+    command = [sys.executable, str(ROOT / "scripts" / "smoke.py"), str(app)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "/gc_content answers: (28.57, 7)" in ended.stdout
 
 
 def test_clean_removes_what_was_made_and_keeps_weights(tmp_path):
