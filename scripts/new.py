@@ -2,8 +2,8 @@
 
 FROM=resnet copies a classifier without its weights. FROM=hello copies the folder `bare`, the
 smallest that SciLifeLab Serve can run, and FROM=sepia puts the code of that step into the copy.
-WITH=cells puts a recipe into it. Needs nothing but Python; for a recipe, what requirements.txt here
-names.
+WITH=cells puts a recipe into it. Each folder gets what GitHub needs to build and publish its image.
+Needs nothing but Python; for a recipe, what requirements.txt here names.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from recipes import find_recipe
 from recipes import put_in as put_recipe_in
 
 BARE = ROOT / "scripts" / "bare"
+# for a folder that becomes a repository of its own; not for those of the gallery
+ON_GITHUB, CODESPACE = ROOT / "scripts" / "on_github", ROOT / ".devcontainer"
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
 LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store training".split()
 IMPORT = (ast.Import, ast.ImportFrom)
@@ -117,7 +119,10 @@ def folder_of(app):
 def copy_folder(app, folder, title, name):
     """Copy the folder of an app, and put the new name where the old one is."""
     source = folder_of(app)
-    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shutil.copytree(ON_GITHUB, folder)
+    shutil.copytree(CODESPACE, folder / CODESPACE.name)
+    leave_out = shutil.ignore_patterns(*LEFT_OUT)
+    shutil.copytree(source, folder, ignore=leave_out, dirs_exist_ok=True)
     if app.is_step:
         put_in(app.file, folder)
     main, card = folder / "main.py", folder / "README.md"
@@ -157,6 +162,7 @@ def next_steps(app, name, recipe=None):
     width = max(len(file) for file, _ in rows)
     lines = [f"  {name}/{file:{width}}  {what}\n" for file, what in rows]
     after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"
+    after += "\nNo Docker? GitHub can build it: docs/workshop/3-container.md, Without Docker"
     if recipe:
         page = recipe.diff.with_name("README.md").relative_to(ROOT)
         return f"Made {name}, from {source}, with {recipe.name}. What to do next: {page}"

@@ -1,0 +1,277 @@
+"""Without Docker: what `make new` puts into a folder so that GitHub builds and publishes its image.
+
+The steps of the workflow are run as GitHub runs them: in bash, with a real engine where there is
+one. What GitHub itself does, such as its expressions `${{ ... }}`, cannot be run here.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from check import check, check_name, find_image_files
+from conftest import BASE_IMAGE, ROOT, engine_here
+from container.images import engine_run
+from container.smoke import SERVE, START_SCRIPT
+from recipes_made import make_app
+from registry import registry
+from test_new import ON_GITHUB, copy_gallery, new
+
+TEMPLATE = ROOT / "scripts" / "on_github" / ".github" / "workflows" / "publish.yml"
+WORKFLOW = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
+(JOB,) = WORKFLOW["jobs"].values()
+STEPS = {step.get("name", step.get("uses")): step for step in JOB["steps"]}
+CHOOSE, FETCH, BUILD, TRY, PUBLISH, SAY = (name for name in STEPS if "@" not in name)
+needs_engine = pytest.mark.skipif(
+    not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"
+)
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    return copy_gallery(tmp_path)
+
+
+@pytest.fixture
+def github(tmp_path):
+    """Return a function that runs a step in a folder, as GitHub does; `kept` is what it leaves."""
+    (tmp_path / "programs").mkdir()
+    if engine_here() and engine_here() != ["docker"]:  # the workflow says "docker"
+        (tmp_path / "programs" / "docker").symlink_to(shutil.which(engine_here()[0]))
+    for name in ("GITHUB_ENV", "GITHUB_STEP_SUMMARY"):
+        (tmp_path / name).touch()
+    environment = {name: str(tmp_path / name) for name in ("GITHUB_ENV", "GITHUB_STEP_SUMMARY")}
+    environment |= {"GITHUB_SERVER_URL": "https://github.com", "RUNNER_TEMP": str(tmp_path)}
+    environment |= {"GITHUB_REPOSITORY": "Ada/Leaf_Disease", "GITHUB_ACTOR": "Ada"}
+    environment |= {"TAG": "v1", "BUILDAH_FORMAT": "docker"}
+    environment["PATH"] = f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}"
+
+    def run_step(name, folder=tmp_path, works=True, script=None, **settings):
+        exported = dict(
+            line.split("=", 1) for line in (tmp_path / "GITHUB_ENV").read_text().splitlines()
+        )
+        own = {key: str(value) for key, value in STEPS[name].get("env", {}).items()}
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
+        ended = subprocess.run(
+            [*command, script or STEPS[name]["run"]],
+            cwd=folder,
+            env={**os.environ, **environment, **exported, **own, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+        )
+        assert (ended.returncode == 0) == works, ended.stdout
+        return ended.stdout
+
+    return run_step
+
+
+# --- the files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["hello", "sepia", "resnet", "WITH=sequences"])
+def test_each_new_folder_has_what_github_needs_and_is_ready_for_serve(tmp_path, source):
+    if source.startswith("WITH="):
+        folder = make_app(tmp_path, source.removeprefix("WITH="))
+    else:
+        folder = new(copy_gallery(tmp_path), "leaf", source)
+    for name in ON_GITHUB:
+        places = [ROOT / name, TEMPLATE.parents[2] / name]
+        original = places[not name.startswith(".devcontainer")]
+        assert (folder / name).read_bytes() == original.read_bytes()
+    assert check(folder, folder / "main.py", allow_missing_weights=True) == []
+
+
+def test_a_copy_of_an_own_app_has_the_workflow_of_that_app(gallery):
+    workflow = new(gallery, "leaf", "hello") / ".github" / "workflows" / "publish.yml"
+    workflow.write_text("# my own\n")
+    copied = new(gallery, "flour", "leaf") / ".github" / "workflows" / "publish.yml"
+    assert copied.read_text() == "# my own\n"
+
+
+def test_nothing_of_git_and_github_goes_into_an_image(gallery):
+    for source in ("hello", "resnet"):
+        folder = new(gallery, f"my_{source}", source)
+        (folder / ".git").mkdir()
+        (folder / ".git" / "config").touch()
+        taken = find_image_files(folder, "COPY . .")
+        names = {file.relative_to(folder).as_posix() for file in taken}
+        assert {"main.py", "guard.py", "start-script.sh"} <= names
+        assert [name for name in names if name.startswith(".")] == [".dockerignore"]
+
+
+def in_git(folder):
+    """Return what a first commit of a folder has in it."""
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    listed = subprocess.run(["git", "ls-files"], cwd=folder, capture_output=True, text=True)
+    return {*listed.stdout.splitlines()}
+
+
+def test_in_a_repository_of_its_own_weights_go_along_and_caches_do_not(gallery):
+    folder = shutil.move(new(gallery, "leaf", "resnet"), gallery.parent / "leaf")
+    caches = [".venv/a.py", "__pycache__/a.pyc", ".gradio/a", "data/.download-new/a.pth"]
+    caches += ["data/a.pth.replaced", ".DS_Store", "training/a.npz"]
+    for name in ["data/own.pth", *caches]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    committed = in_git(folder)
+    assert {"main.py", "Dockerfile", "data/own.pth", *ON_GITHUB} <= committed
+    assert committed.isdisjoint(caches)
+    # for weights over 100 MB, as the last lines of the file say
+    ignore = folder / ".gitignore"
+    lines = ignore.read_text().splitlines()
+    lines[-1] = lines[-1].removeprefix("# ")
+    ignore.write_text("\n".join(lines))
+    shutil.rmtree(folder / ".git")
+    assert in_git(folder) == committed - {"data/own.pth"}
+
+
+def test_a_codespace_has_the_python_of_the_images_and_docker():
+    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
+    settings = json.loads(re.sub(r"(?m)^//.*$", "", text))
+    python = BASE_IMAGE.removeprefix("python:").removesuffix("-slim")
+    assert settings["image"] == f"mcr.microsoft.com/devcontainers/python:{python}-bookworm"
+    assert any("/docker-in-docker:" in feature for feature in settings["features"])
+    assert settings["forwardPorts"] == [8080]
+
+
+# --- the workflow --------------------------------------------------------------------------------
+
+
+def test_the_workflow_may_do_no_more_than_it_needs():
+    starts = WORKFLOW[True]  # "on", which YAML takes for a truth value
+    assert starts == {"push": {"tags": ["v*"]}, "workflow_dispatch": starts["workflow_dispatch"]}
+    assert WORKFLOW["permissions"] == {"contents": "read", "packages": "write"}
+    assert "permissions" not in JOB
+    ours = (ROOT / ".github" / "workflows" / "images.yml").read_text(encoding="utf-8")
+    pinned = re.findall(r"uses: (actions/checkout@.*)", ours)
+    assert re.findall(r"uses: (.*)", TEMPLATE.read_text(encoding="utf-8")) == [pinned[0]]
+    assert STEPS[pinned[0].partition(" ")[0]]["with"]["persist-credentials"] is False
+    # what people type reaches a script as a variable, and the token only the step that needs it
+    assert [step for step in STEPS.values() if "${{" in step.get("run", "")] == []
+    with_token = [name for name, step in STEPS.items() if "github.token" in str(step)]
+    assert with_token == [PUBLISH]
+    assert list(STEPS)[-2:] == [PUBLISH, SAY]  # all else has gone well before
+
+
+def test_the_workflow_tries_an_image_as_docker_smoke_does():
+    command = re.search(r"docker run (?:.*\\\n)*.*", STEPS[TRY]["run"])[0]
+    words = shlex.split(command.replace("\\\n", " "))
+    start = words.index(SERVE[0])
+    assert words[start : start + len(SERVE)] == SERVE
+    assert words[start + len(SERVE) :] == ["--entrypoint", "/bin/sh", "$IMAGE", *START_SCRIPT]
+
+
+@pytest.mark.parametrize("tag", ["v1", "2026-11-27", "v1.0_b-2"])
+def test_a_possible_tag_makes_a_name_that_serve_takes(github, tmp_path, tag):
+    github(CHOOSE, TAG=tag)
+    name = (tmp_path / "GITHUB_ENV").read_text()
+    assert name == f"IMAGE=ghcr.io/ada/leaf_disease:{tag}\n"
+    assert check_name(*name.strip().removeprefix("IMAGE=").split(":")) == []
+
+
+@pytest.mark.parametrize("tag", ["latest", "v 1", "v1/2", "-v1", "$(id)", "v1\nA=b", "v" * 129])
+def test_another_tag_is_refused_in_a_sentence(github, tmp_path, tag):
+    printed = github(CHOOSE, works=False, TAG=tag)
+    assert f'::error::The tag cannot be "{tag}". Choose one' in printed
+    assert (tmp_path / "GITHUB_ENV").read_text() == ""
+
+
+@pytest.mark.slow
+def test_weights_that_are_there_are_not_fetched(github, gallery):
+    folder = new(gallery, "leaf", "resnet")
+    weights = folder / "data" / "image_classification_resnet18.pth"
+    weights.write_text("my own")
+    assert "Downloading" not in github(FETCH, folder)
+    assert weights.read_text() == "my own"
+
+
+def test_at_the_end_it_says_what_to_enter(github, tmp_path):
+    github(SAY, IMAGE="ghcr.io/ada/leaf_disease:v1")
+    said = (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
+    assert "Enter on SciLifeLab Serve, with port 8080: `ghcr.io/ada/leaf_disease:v1`" in said
+    assert "(https://github.com/Ada/Leaf_Disease/pkgs/container/leaf_disease)" in said
+    assert "**make it public**" in said
+
+
+# --- with an engine ------------------------------------------------------------------------------
+
+
+def remove(*what):
+    engine_run(engine_here(), *what, capture_output=True)
+
+
+@needs_engine
+@pytest.mark.slow
+def test_an_app_is_built_and_tried_and_one_that_does_not_start_shows_why(
+    github, gallery, workshop_ports_free
+):
+    folder = new(gallery, "leaf", "hello")
+    with contextlib.ExitStack() as stack:
+        stack.callback(remove, "image", "rm", "--force", "ghcr.io/ada/leaf_disease:v1")
+        stack.callback(remove, "rm", "--force", "app")
+        github(CHOOSE)
+        github(BUILD, folder)
+        described = engine_run(
+            engine_here(),
+            *["image", "inspect", "ghcr.io/ada/leaf_disease:v1"],
+            capture_output=True,
+            text=True,
+        )
+        (image,) = json.loads(described.stdout)
+        labels = image["Config"]["Labels"]
+        assert (image["Os"], image["Architecture"]) == ("linux", "amd64")
+        assert labels["org.opencontainers.image.source"] == "https://github.com/Ada/Leaf_Disease"
+        assert labels["org.opencontainers.image.version"] == "v1"
+        assert "The page opened at attempt" in github(TRY, folder)
+
+        main = folder / "main.py"
+        main.write_text(main.read_text().replace("import os\n", "import os\nimport no_such\n", 1))
+        github(BUILD, folder)
+        printed = github(TRY, folder, works=False)
+        assert "No module named 'no_such'" in printed
+        assert "::error::Its page did not open." in printed
+
+
+@needs_engine
+@pytest.mark.slow
+def test_an_image_is_published_once_and_never_over_another(github, tmp_path):
+    """To a registry on this computer: only the address of ghcr.io is another one."""
+    folder = tmp_path / "leaf"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    with registry() as (address, kept), contextlib.ExitStack() as stack:
+        (tmp_path / "registries.conf").write_text(
+            f'[[registry]]\nlocation = "{address}"\ninsecure = true\n'
+        )
+        image, script = f"{address}/ada/leaf:v1", STEPS[PUBLISH]["run"].replace("ghcr.io", address)
+        settings = {"IMAGE": image, "TOKEN": "secret"}
+        settings["CONTAINERS_REGISTRIES_CONF"] = str(tmp_path / "registries.conf")  # Podman's
+        settings["REGISTRY_AUTH_FILE"] = str(tmp_path / "auth.json")
+        settings["DOCKER_CONFIG"] = str(tmp_path / "config")
+        stack.callback(remove, "image", "rm", "--force", image)
+        github(BUILD, folder, **settings)
+        printed = github(PUBLISH, script=script, **settings)
+        assert "secret" not in printed
+        kind, manifest = kept["/v2/ada/leaf/manifests/v1"]
+        assert kind.endswith(("manifest.v1+json", "manifest.v2+json")), kind  # not a list
+        assert "layers" in json.loads(manifest)
+
+        (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /another/image\n")
+        github(BUILD, folder, **settings)
+        printed = github(PUBLISH, script=script, works=False, **settings)
+        assert f"::error::{image} is there already." in printed
+        assert kept["/v2/ada/leaf/manifests/v1"] == (kind, manifest)
+        other = settings | {"IMAGE": f"{address}/ada/leaf:v2"}
+        stack.callback(remove, "image", "rm", "--force", other["IMAGE"])
+        github(BUILD, folder, **other)
+        github(PUBLISH, script=script, **other)
+        assert kept["/v2/ada/leaf/manifests/v2"][1] != manifest
