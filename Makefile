@@ -2,7 +2,7 @@
 
 COMMANDS = list run gallery new model train smoke expect verify check docker docker-run docker-smoke docker-push \
 	test test-quick test-long test-recipes test-train test-scale fuzz bench bench-memory bench-scale load scale \
-	classify lint constraints audit sync workshop screenshots clean
+	classify lint constraints audit sync workshop site screenshots clean
 SETTINGS = APP HOST PORT NAME FROM WITH URL IMAGE TAG ARGS DOCKER TORCH_INDEX USERS SECONDS \
 	REPLICAS IN OUT RAY_ADDRESS
 

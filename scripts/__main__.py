@@ -95,6 +95,10 @@ COMMANDS = {
     ),
     "sync": ("maintain.sync --from={FROM}",),
     "workshop": ("maintain.workshop {ARGS}",),
+    "site": (
+        "install scripts/website/requirements.txt",
+        ".venv website.build --port {PORT} {ARGS}",
+    ),
     "screenshots": (*TEST_TOOLS, ".venv maintain.screenshots {ARGS}"),
     "clean": ("maintain.clean",),
 }
@@ -149,6 +153,8 @@ make constraints             take the newest versions of all packages that fit
 make audit                   known weaknesses and licences of the packages (needs a network)
 make sync FROM=resnet        copy a shared change to the other folders
 make workshop                refresh the code listings in docs/workshop
+make site                    make a site of the texts in docs/
+     ARGS=--serve            show it, and keep it up to date while you write
 make screenshots             refresh the pictures in docs/images
 make clean                   remove .venv and caches; weights stay
 

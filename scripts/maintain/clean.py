@@ -13,6 +13,7 @@ CACHES = (
     ".hypothesis",
     ".ruff_cache",
     ".gradio",
+    "site",
 )
 
 

@@ -1,0 +1,334 @@
+"""The site that `make site` makes of the texts in docs/: as on GitHub, and for everybody to use."""
+
+import functools
+import http.server
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from markdown_it import MarkdownIt
+from playwright.sync_api import expect
+from test_accessibility import serious, tab_to
+from website import hooks
+from workshop_blocks import CHAPTERS, FOLDER
+
+DOCS = ROOT / "docs"
+REPOSITORY = "https://github.com/ScilifelabDataCentre/serve-tutorials"
+TEXTS = sorted(file for file in DOCS.rglob("*.md") if file.parent.name != "bench")
+IN_ORDER = [CHAPTERS[-1], *CHAPTERS[1:-1], FOLDER / "glossary.md"]
+SOME = ["", "workshop/", "workshop/0-preparation/", "workshop/2-interface/", "promises/"]
+SOME += ["recipes/many_pictures/"]
+
+
+PHONE = {"width": 390, "height": 844}
+
+
+def path_of(text):
+    """Return where in the site the page of a text is."""
+    folder = text.relative_to(DOCS).with_suffix("")
+    folder = folder.parent if folder.name == "README" else folder
+    return "" if folder == Path() else f"{folder.as_posix()}/"
+
+
+# --- what is done to the texts -------------------------------------------------------------------
+
+PAIR = """\
+On Linux and macOS:
+
+<!-- run -->
+```bash
+ls   # [not](../a.md) a link
+```
+
+On Windows, in PowerShell:
+
+<!-- not run: needs Windows -->
+```powershell
+dir
+```
+
+More.
+"""
+
+
+def test_two_blocks_for_two_systems_become_tabs():
+    assert hooks.with_tabs(hooks.without_markers(PAIR)) == (
+        '=== "Linux and macOS"\n\n    ```bash\n    ls   # [not](../a.md) a link\n    ```\n\n'
+        '=== "Windows"\n\n    ```powershell\n    dir\n    ```\n\nMore.\n'
+    )
+
+
+@pytest.mark.parametrize("lead", hooks.SYSTEMS)
+def test_a_block_for_one_system_stays_as_it_is(lead):
+    text = PAIR.replace(lead, "There:")
+    assert hooks.with_tabs(text) == text
+
+
+def test_markers_go_and_code_stays():
+    text = "<!-- run -->\n```html\n<!-- a comment -->\n<details>\n[a](../../LICENSE)\n```\n"
+    changed = hooks.with_solutions(hooks.without_markers(text))
+    changed = hooks.with_links(changed, "workshop", set(), REPOSITORY)
+    assert changed == text.removeprefix("<!-- run -->\n")
+
+
+@pytest.mark.parametrize(
+    ("link", "address"),
+    [
+        ("../../LICENSE", f"{REPOSITORY}/blob/main/LICENSE"),
+        ("../../README.md#commands", f"{REPOSITORY}/blob/main/README.md#commands"),
+        ("../bench/bench.md", f"{REPOSITORY}/blob/main/docs/bench/bench.md"),
+        ("glossary.md#tag", "glossary.md#tag"),
+        ("../promises.md", "../promises.md"),
+        ("../../no-such-file.md", "../../no-such-file.md"),
+        ("#here", "#here"),
+        ("https://example.org/a", "https://example.org/a"),
+    ],
+)
+def test_a_link_to_what_is_not_in_the_site_leads_to_the_repository(link, address):
+    pages = {"README.md", "workshop/glossary.md", "promises.md"}
+    changed = hooks.with_links(f"[a\nb]({link}) ![c]({link})", "workshop", pages, REPOSITORY)
+    assert changed == f"[a\nb]({address}) ![c]({address})"
+
+
+# --- the site ------------------------------------------------------------------------------------
+
+
+def build(root, folder):
+    command = [sys.executable, "-m", "website.build", "--folder", folder]
+    return subprocess.run(command, cwd=root / "scripts", capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the site, made by `make site`."""
+    folder = tmp_path_factory.mktemp("site")
+    ended = build(ROOT, folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "WARNING" not in ended.stderr
+    assert f"The site is in {folder}" in ended.stdout
+    return folder
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """Where the site is served."""
+    handler = functools.partial(Handler, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_a_forgotten_chapter_and_wrong_links_end_the_build(tmp_path):
+    for name in ("docs", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    workshop = tmp_path / "docs" / "workshop"
+    (workshop / "10-forgotten.md").write_text("# Forgotten\n", encoding="utf-8")
+    wrong = "# Glossary\n\n[a](no-such.md) [b](../../LICENCE) [c](README.md#no-such-part)\n"
+    (workshop / "glossary.md").write_text(wrong, encoding="utf-8")
+    shutil.copy(ROOT / "LICENSE", tmp_path)
+    ended = build(tmp_path, tmp_path / "site")
+    assert ended.returncode != 0
+    for word in ("10-forgotten.md", "'no-such.md'", "'../../LICENCE'", "'#no-such-part'"):
+        assert word in ended.stderr, word
+    assert "Traceback" not in ended.stderr
+
+
+KINDS = {"h1", "h2", "h3", "h4", "ul", "ol", "li", "table", "th", "td", "pre", "details"}
+KINDS |= {"summary", "blockquote", "strong", "em"}
+
+
+class Outline(HTMLParser):
+    """The texts of a page, each with the headings, lists, tables and blocks that it stands in."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.parts = [], [[(), ""]]
+        self.feed(html)
+
+    def begin_part(self, tag):
+        if tag in {*KINDS, "p"}:
+            self.parts.append([tuple(tag for tag in self.open if tag in KINDS), ""])
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in ("br", "hr", "img", "input"):  # these have no end
+            self.open.append(tag)
+            self.begin_part(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+            self.begin_part(tag)
+
+    def handle_data(self, data):
+        if "label" not in self.open:  # the names of tabs
+            self.parts[-1][1] += data
+
+    def texts(self):
+        found = [(kinds, " ".join(text.split())) for kinds, text in self.parts]
+        # a box of a list of tasks, the sign for a link to a heading
+        found = [(kinds, re.sub(r"^\[[ x]\] |¶$", "", text)) for kinds, text in found]
+        return [(kinds, text) for kinds, text in found if text and text not in hooks.SYSTEMS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: str(text.relative_to(DOCS)))
+def test_a_page_has_the_lists_tables_and_blocks_that_github_shows(site, text):
+    """Where they differ: indent by four, and leave a line free before a list."""
+    page = (site / path_of(text) / "index.html").read_text(encoding="utf-8")
+    article = re.search(r"(?s)<article.*?>(.*)</article>", page)[1]
+    github = MarkdownIt("commonmark").enable("table").render(text.read_text(encoding="utf-8"))
+    assert Outline(article).texts() == Outline(github).texts()
+
+
+@pytest.mark.slow
+def test_every_pair_of_blocks_for_two_systems_has_become_tabs(site):
+    for text in TEXTS:
+        leads = re.findall("(?m)^On Windows, in PowerShell:$", text.read_text(encoding="utf-8"))
+        page = (site / path_of(text) / "index.html").read_text(encoding="utf-8")
+        assert page.count('<div class="tabbed-set') == len(leads), text
+
+
+@pytest.mark.slow
+def test_links_to_the_repository_name_what_is_there(site):
+    html = "".join(file.read_text(encoding="utf-8") for file in site.rglob("*.html"))
+    paths = {*re.findall(rf'"{REPOSITORY}/blob/main/([^"#]+)', html)}
+    assert {"README.md", "LICENSE", "SECURITY.md", "tests/test_guard.py"} <= paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+# --- in the browser ------------------------------------------------------------------------------
+
+
+def open_all(page):
+    """Open the solutions of a page."""
+    page.evaluate("document.querySelectorAll('details').forEach(solution => solution.open = true)")
+
+
+@pytest.mark.slow
+def test_search_finds_a_word_and_leads_to_where_it_is(page, address):
+    page.goto(address)
+    page.keyboard.press("/")
+    page.keyboard.type("queue")
+    page.locator(".md-search-result__link", has_text="The queue").first.click()
+    expect(page).to_have_url(re.compile(r"/workshop/2-interface/.*#the-queue$"))
+    expect(page.locator("article mark", has_text="queue").first).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", SOME)
+def test_axe_finds_nothing_serious(page, address, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address + path)
+    open_all(page)
+    assert serious(page) == []
+    if scheme == "light":
+        page.set_viewport_size(PHONE)
+        assert serious(page) == []
+
+
+@pytest.mark.slow
+def test_each_block_has_a_button_that_copies_it(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(address + "workshop/3-container/")
+    open_all(page)
+    blocks = page.locator(".highlight").all()
+    assert len(blocks) > 30
+    for block in blocks:
+        block.hover()
+        block.get_by_title("Copy to clipboard").click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == block.locator("code").text_content().rstrip()
+
+
+@pytest.mark.slow
+def test_at_a_python_prompt_only_what_is_typed_is_copied(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(address + "workshop/1-prediction-function/")
+    block = page.locator(".language-pycon").first
+    block.hover()
+    block.get_by_title("Copy to clipboard").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == 'from hello_app import greet\ngreet("Ada")\ngreet("")'
+
+
+@pytest.mark.slow
+def test_a_system_once_chosen_is_shown_in_every_pair(page, address, site):
+    pages = {path_of(text): (site / path_of(text) / "index.html").read_text() for text in TEXTS}
+    pages = {path: html.count('"tabbed-set') for path, html in pages.items()}
+    path = max(pages, key=pages.get)
+    assert pages[path] > 1, "no text has two pairs of blocks for two systems"
+
+    def see(shown, hidden):
+        for block in page.locator(f".tabbed-set .language-{shown}").all():
+            expect(block).to_be_visible()
+        for block in page.locator(f".tabbed-set .language-{hidden}").all():
+            expect(block).to_be_hidden()
+
+    page.goto(address + path)
+    open_all(page)
+    see("bash", "powershell")
+    page.locator(".tabbed-labels").first.get_by_text("Windows").click()
+    see("powershell", "bash")
+    page.reload()
+    open_all(page)
+    see("powershell", "bash")
+
+
+@pytest.mark.slow
+def test_next_and_previous_lead_through_the_chapters_in_order(page, address):
+    page.goto(address)
+    for text in IN_ORDER:
+        page.locator(".md-footer__link--next").click()
+        expect(page).to_have_url(address + path_of(text))
+    page.locator(".md-footer__link--prev").click()
+    expect(page).to_have_url(address + path_of(IN_ORDER[-2]))
+
+
+@pytest.mark.slow
+def test_every_page_fits_a_phone(page, address):
+    page.set_viewport_size(PHONE)
+    for text in TEXTS:
+        page.goto(address + path_of(text))
+        open_all(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, text
+
+
+@pytest.mark.slow
+def test_the_menu_of_a_phone_opens_by_keyboard(page, address):
+    page.set_viewport_size(PHONE)
+    page.goto(address + "workshop/0-preparation/")
+    link = page.locator(".md-sidebar--primary").get_by_role("link", name="Step 2: the container")
+    expect(link).not_to_be_in_viewport()
+    tab_to(page, page.locator(".md-header label[for=__drawer]"))
+    page.keyboard.press("Enter")
+    expect(link).to_be_in_viewport()
+    tab_to(page, link)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(address + "workshop/3-container/")
+
+
+@pytest.mark.slow
+def test_on_paper_solutions_are_open_and_menus_are_gone(page, address):
+    page.goto(address + "workshop/1-prediction-function/")
+    solution = page.locator("details pre").first
+    expect(solution).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(solution).to_be_visible()
+    expect(page.locator(".md-header")).to_be_hidden()
+    expect(page.locator(".md-sidebar").first).to_be_hidden()
