@@ -26,7 +26,7 @@ SOME = ["", "workshop/", "workshop/0-preparation/", "workshop/2-interface/", "pr
 SOME += ["recipes/many_pictures/"]
 
 
-PHONE = {"width": 390, "height": 844}
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
 def path_of(text):
@@ -237,12 +237,30 @@ def test_search_finds_a_word_and_leads_to_where_it_is(page, address):
 @pytest.mark.parametrize("path", SOME)
 def test_axe_finds_nothing_serious(page, address, path, scheme):
     page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size(DESK)
     page.goto(address + path)
     open_all(page)
     assert serious(page) == []
     if scheme == "light":
         page.set_viewport_size(PHONE)
         assert serious(page) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_search_and_the_menu(page, address, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size(PHONE)
+    page.goto(address + "workshop/0-preparation/")
+    page.get_by_role("button", name="Menu").click()
+    page.wait_for_timeout(500)  # it moves in
+    assert serious(page) == []
+    page.reload()
+    page.get_by_role("button", name="Search").click()
+    page.keyboard.type("queue")
+    page.locator(".md-search-result__link").first.wait_for()
+    page.wait_for_timeout(500)
+    assert serious(page) == []
 
 
 @pytest.mark.slow
