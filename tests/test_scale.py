@@ -579,11 +579,12 @@ def test_missing_weights_get_the_sentence_of_the_app(classifier, tmp_path):
 @pytest.mark.timeout(600)
 def test_a_wrong_address_gets_a_sentence(classifier):
     app = f"APP={classifier('resnet').file}"
-    address = f"RAY_ADDRESS=127.0.0.1:{free_port()}"
-    status, printed = run("scale", app, address, f"PORT={free_port()}")
-    assert status != 0
-    assert "There is no Ray cluster at 127.0.0.1:" in printed
-    assert "Traceback" not in printed
+    for address in (f"127.0.0.1:{free_port()}", "head"):
+        settings = [f"RAY_ADDRESS={address}", f"PORT={free_port()}"]
+        status, printed = run("scale", app, *settings)
+        assert status != 0
+        assert f"There is no Ray cluster at {address}: " in printed
+        assert "Traceback" not in printed
 
 
 # --- Kubernetes ----------------------------------------------------------------------------------

@@ -4,11 +4,15 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import sys
 import tempfile
 
 from apps import ROOT
 
+NO_CLUSTER = """\
+There is no Ray cluster at {address}: {reason}.
+`ray start --head` prints its address on the first machine, such as 10.0.0.5:6379."""
 OBJECT_STORE = 200_000_000  # bytes of shared memory: pictures on their way to a model and back
 # Ray reports its use to its makers unless told not to
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -29,6 +33,18 @@ def silence():
         os.close(nowhere)
 
 
+def require_address(address):
+    """End the program with a sentence if nothing listens there; Ray would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        reason = (
+            getattr(error, "strerror", None) or "it has no port, or does not answer"
+        )
+        sys.exit(NO_CLUSTER.format(address=address, reason=reason))
+
+
 @contextlib.contextmanager
 def joined(cpus):
     """Join the cluster that RAY_ADDRESS names, or start Ray here with so many CPUs until the end.
@@ -36,7 +52,9 @@ def joined(cpus):
     Ends the program with a sentence if the cluster does not answer.
     """
     address = os.environ.pop("RAY_ADDRESS", "") or None
-    if not address:
+    if address:
+        require_address(address)
+    else:
         # whoever reaches Ray can run any code: only this program can, by a token, and from here
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on Linux as there: 127.0.0.1 only
         os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
@@ -60,10 +78,7 @@ def joined(cpus):
         except (ConnectionError, RuntimeError, ValueError) as error:
             if not address:
                 raise
-            sys.exit(
-                f"There is no Ray cluster at {address}: {str(error).splitlines()[0]}\n"
-                "`ray start --head` prints its address there, such as 10.0.0.5:6379."
-            )
+            sys.exit(NO_CLUSTER.format(address=address, reason=str(error).splitlines()[0]))
         try:
             yield ray
         finally:
