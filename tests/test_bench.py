@@ -9,6 +9,7 @@ from apps import find_app
 from bench import report
 from conftest import ROOT, SCRIPTS
 from PIL import Image
+from scale import report as scale_report
 
 BENCH = ROOT / "docs" / "bench"
 CHAPTER = ROOT / "docs" / "workshop" / "2-interface.md"
@@ -22,7 +23,13 @@ def test_the_table_is_made_from_the_raw_figures():
     assert (BENCH / "bench.md").read_text(encoding="utf-8") == report.table(figures())
 
 
-@pytest.mark.parametrize("name", ["bench", "memory"])
+def test_the_table_of_replicas_is_made_from_the_raw_figures():
+    table = (BENCH / "scale.md").read_text(encoding="utf-8")
+    assert table == scale_report.table(figures("scale"))
+    assert table in (CHAPTER.parent / "9-more-than-one-machine.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["bench", "memory", "scale"])
 def test_the_plot_is_made_from_the_raw_figures(name):
     source = Image.open(BENCH / f"{name}.png").text["Description"]
     assert source == report.digest(BENCH / f"{name}.json")

@@ -543,7 +543,7 @@ def test_lists_and_parquet(classifier, photos, expected, tmp_path):
     ("words", "sentence"),
     [
         (["scale", "APP=resnt"], 'There is no app "resnt".'),
-        (["scale", "APP=hello"], "has not the form that can be scaled"),
+        (["scale", "APP=hello"], "does not have the form that can be scaled"),
         (["scale", "APP=resnet", "REPLICAS=many"], "REPLICAS=many is no number of replicas"),
         (["classify", "APP=resnet"], "make classify APP=resnet IN=my_pictures OUT=answers.csv"),
         (["classify", "APP=resnet", "IN=nowhere", "OUT=a.csv"], "IN=nowhere is no folder"),

@@ -93,7 +93,7 @@ def require_possible(image, tag):
     """End the program with a sentence if there cannot be an image of this name and tag."""
     if image and not REFERENCE.fullmatch(image):
         sys.exit(
-            f'"{image}" cannot be the name of an image. Say IMAGE=user/name for Docker Hub, or\n'
+            f'"{image}" cannot be the name of an image. Set IMAGE=user/name for Docker Hub, or\n'
             "IMAGE=ghcr.io/owner/name: small letters, digits, and . _ - between; the tag is TAG=."
         )
     if tag == "latest":

@@ -11,7 +11,7 @@ def main(argv=None):
     options = images.parse_arguments(parser, argv)
     if "/" not in options.image:
         sys.exit(
-            "Under which name? Say IMAGE=user/name for Docker Hub (your user name there), or\n"
+            "Under which name? Set IMAGE=user/name for Docker Hub (your user name there), or\n"
             "IMAGE=ghcr.io/owner/name for GitHub."
         )
     with images.app_to_package(options.app) as app:
@@ -32,7 +32,7 @@ def main(argv=None):
             f"If you are not signed in: {engine[0]} login {registry}"
         )
     print(f"\nPublished. Enter on SciLifeLab Serve: {published}")
-    print("Serve fetches it without a password: see that it is public.")
+    print("Serve fetches it without a password: make sure that it is public.")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import types
 
 PAGE_ONLY = {"gradio", "guard", "picture"}  # what a replica needs only if its file says so
 WHY_NOT = (
-    "{file} has not the form that can be scaled: a function load_model, the line "
+    "{file} does not have the form that can be scaled: a function load_model, the line "
     "`model = load_model()...`,\nand from there on nothing but calls, `model(batch)`. {found}\n"
     "`make run APP={name}` serves it in one process."
 )

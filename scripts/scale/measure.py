@@ -19,6 +19,7 @@ from statistics import median
 
 import psutil
 from apps import ROOT
+from bench.measure import machine
 from bench.photos import make_picture
 from bench.systems import copy_app
 from smoke import free_port
@@ -145,7 +146,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     address = os.environ.pop("RAY_ADDRESS", "")  # only for the last of the bulk runs
     found = {"cores": os.cpu_count(), "began": time.strftime("%Y-%m-%d %H:%M")}
-    found |= {"visitors": options.visitors, "load": []}
+    found |= {"visitors": options.visitors, "machine": machine(), "idle_load_percent": []}
     if options.out.exists():  # what is not measured anew stays
         found |= json.loads(options.out.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as place:
@@ -155,15 +156,15 @@ def main(argv=None):
             found["pages"] = {kind: [] for kind in KINDS}
         for number in range(options.rounds):
             for kind, replicas in KINDS.items():
+                found["idle_load_percent"].append(psutil.cpu_percent(2))
                 seen = measure_page(app, replicas, options.visitors, options.seconds)
                 found["pages"][kind].append(seen)
-                found["load"].append(os.getloadavg()[0])
                 print(f"round {number + 1}, {kind}: {seen}", flush=True)
         if options.sizes:
             found["bulk"] = []
         for size in options.sizes:
+            found["idle_load_percent"].append(psutil.cpu_percent(2))
             found["bulk"].append(measure_bulk(app, size, place))
-            found["load"].append(os.getloadavg()[0])
             print(f"{size} pictures: {found['bulk'][-1][-1]}", flush=True)
         if address:  # two nodes of one core each, started before
             found["nodes"] = measure_bulk(app, 1_000, place, RAY_ADDRESS=address)

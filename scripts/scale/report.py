@@ -5,12 +5,12 @@ calculated from the processor time of one answer.
 """
 
 import argparse
-import hashlib
 import json
 import math
 from statistics import median
 
 from apps import ROOT
+from bench.report import digest
 
 BENCH, IMAGES = ROOT / "docs" / "bench", ROOT / "docs" / "images"
 BUSY = 0.7  # of a core: with more, people wait behind one another
@@ -100,14 +100,11 @@ def table(found):
     lines += [f"| {what} | {value} |" for what, value in paper(found)]
     lines += [
         "",
-        f"{found['cores']} cores, {found['began']}; other programs had them too: the load was"
-        f" {median(found['load']):.0f} (median), so that seconds are too long here.",
+        f"{found['machine']['processor']}, {found['cores']} cores, {found['began']}, medians of"
+        f" {len(found['pages']['2 replicas'])} rounds. Load at rest:"
+        f" {median(found['idle_load_percent']):.0f} %.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def digest(file):
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def plot(found, file, source):
