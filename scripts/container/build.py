@@ -46,7 +46,7 @@ def main(argv=None):
     size = int(images.ask(engine, "image", "inspect", "--format", "{{.Size}}", name))
     tag = f" TAG={options.tag}" if options.tag else ""
     image = f" IMAGE={options.image}" if options.image else ""
-    own = image or f" IMAGE=<user>/{name.partition(':')[0]}"
+    own = image or f" IMAGE=USER/{name.partition(':')[0]}"
     print(f"\nBuilt {name} ({size / 1e6:,.0f} MB)")
     print(f"Try it:       make docker-run APP={app.name}{image}{tag}")
     print(f"  or:         {engine[0]} run --rm -p 8080:8080 {name}")
