@@ -39,9 +39,7 @@ def require_address(address):
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, ValueError) as error:
-        reason = (
-            getattr(error, "strerror", None) or "it has no port, or does not answer"
-        )
+        reason = getattr(error, "strerror", None) or "it has no port, or does not answer"
         sys.exit(NO_CLUSTER.format(address=address, reason=reason))
 
 

@@ -129,7 +129,7 @@ def measure_bulk(app, size, place, **environment):
                 rows = table.read_bytes().count(b"\n") - 1
                 memory, took = sum(row[2] for row in now.values()), time.perf_counter() - start
                 points.append((rows, took, sum(cpu.values()), memory))
-            time.sleep(1 if size <= 1_000 else 10)
+            time.sleep(size / 1_000)  # often enough to see the first pictures come
         if run.returncode:
             sys.exit("The bulk run failed.")
     points.append((size, time.perf_counter() - start, sum(cpu.values()), points[-1][3]))

@@ -35,9 +35,13 @@ def costs(found):
 
 
 def per_picture(points, what):
-    """Return what each picture took after the first block, when all processes had started."""
+    """Return what each picture took after the first ones, when all processes had started.
+
+    None if all came at once, as in a small run.
+    """
     first, last = points[0], points[-1]
-    return (last[what] - first[what]) / max(1, last["pictures"] - first["pictures"])
+    more = last["pictures"] - first["pictures"]
+    return (last[what] - first[what]) / more if more else None
 
 
 def paper(found):
@@ -82,10 +86,10 @@ def table(found):
         "|---|---|---|---|---|",
     ]
     for points in found["bulk"]:
+        after = [per_picture(points, what) for what in ("seconds", "cpu_s")]
         lines.append(
             f"| {points[-1]['pictures']:,} pictures | {points[0]['seconds']:.0f} "
-            f"| {1000 * per_picture(points, 'seconds'):.0f} "
-            f"| {1000 * per_picture(points, 'cpu_s'):.0f} "
+            f"| {' | '.join('all at once' if a is None else f'{1000 * a:.0f}' for a in after)} "
             f"| {max(point['memory_mb'] for point in points):,.0f} |"
         )
     if "nodes" in found:
@@ -123,6 +127,8 @@ def plot(found, file, source):
     rate.set(title=f"Answers a second, {found['visitors']} visitors")
     for points in found["bulk"]:
         later = [point for point in points if point["pictures"] > points[0]["pictures"]]
+        if not later:
+            continue
         so_far = [1000 * per_picture([points[0], point], "cpu_s") for point in later]
         label = f"a run of {points[-1]['pictures']:,}"
         cost.plot([point["pictures"] for point in later], so_far, ".-", label=label)
