@@ -5,6 +5,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import signal
 import socket
@@ -319,7 +320,7 @@ def test_javascript_calls_give_what_the_text_shows(serve, tmp_path):
     install, program = run_by("test_javascript_calls_give_what_the_text_shows")
     if not (shutil.which("npm") and shutil.which("node")):
         pytest.skip("NO NODE on this machine, to run the text's JavaScript")
-    if run(*install.split(), "--no-fund", cwd=tmp_path).returncode:
+    if run(*shlex.split(install), "--no-fund", cwd=tmp_path).returncode:
         pytest.skip("NO PACKAGE @gradio/client: npm could not get it")
     url = serve(find_app("hello")).url.rstrip("/")
     (tmp_path / "call.mjs").write_text(program.replace(ADDRESS, url), encoding="utf-8")
