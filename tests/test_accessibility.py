@@ -13,6 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import STEPS, long
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.slow
+
 # in Gradio 6.31: the rule, and words of the element
 OF_GRADIO = [
     # the buttons, labels and small print of its themes

@@ -155,7 +155,9 @@ def test_what_was_not_uploaded_is_refused_in_one_sentence(running, private, cana
     assert "Traceback" not in served.printed()
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "progress")) for n in EACH]
+)
 def test_an_address_in_url_is_refused_or_never_asked(running, private, canary, name):
     served, (address, asked) = running(name), canary
     for file in ({"url": f"{address}/a.png"}, {"path": None, "url": "https://example.com/a.png"}):

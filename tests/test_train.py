@@ -146,6 +146,7 @@ def test_wrong_files_get_a_sentence(training_data, tmp_path):
         training_data.check(start, "sha256", "dcbb9e9d")
 
 
+@pytest.mark.slow
 def test_the_program_says_what_to_bring_where_there_is_no_network(app):
     sentence = run([sys.executable, app / "train_model.py"])
     folder = app / "training" / "flowers-102"
@@ -162,6 +163,7 @@ def test_an_image_and_a_copy_have_no_training_in_them(app):
     assert "checkpoint.pth" not in names
 
 
+@pytest.mark.slow
 def test_make_train_says_which_apps_can_be_trained(make):
     done = make("train", "APP=resnet")
     assert done.returncode
