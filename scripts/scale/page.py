@@ -183,7 +183,8 @@ def main(argv=None):
 def serve_app(tree, app, replicas, options, on_cluster):
     from ray import serve
 
-    logging.getLogger("ray.serve").setLevel(logging.CRITICAL)  # what goes wrong is said here
+    for name in ("ray.serve", "asyncio"):  # what goes wrong is said here; Ray asks again by itself
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # the page asks the replicas directly: no other door is open
     serve.start(proxy_location="Disabled")
     if options.deployed:
