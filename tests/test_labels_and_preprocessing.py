@@ -104,6 +104,7 @@ def test_answers_are_those_of_plain_pytorch(app, trained_network, tmp_path):
             assert label == top[place] or abs(expected - right[labels.index(top[place])]) < 0.002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1100, 2100, 3100])
 def test_a_large_jpeg_decoded_at_a_fraction_gets_nearly_the_same_answer(
     app, trained_network, tmp_path, side

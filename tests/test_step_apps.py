@@ -263,6 +263,7 @@ COMMANDS += [
 RELOADER = r".*UnsupportedFieldAttributeWarning: .*\n  warnings\.warn\(\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "folder"), COMMANDS)
 def test_the_text_s_command_serves_port_8080_without_a_warning(
     started_as_in_the_text, command, folder
