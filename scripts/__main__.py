@@ -139,7 +139,7 @@ make test-scale              several copies, several machines, in some minutes
 make fuzz                    10,000 damaged pictures, in about 15 minutes
 make bench                   measure how fast the apps answer, into docs/bench (15 minutes)
 make bench-memory            the memory and rate of 10,000 answers
-make bench-scale             the same for `make scale` and `make classify` (an hour)
+make bench-scale             the same for `make scale` and `make classify` (20 minutes)
 make load APP=resnet         let 50 people use an app for a minute, and check their answers
      USERS=200 SECONDS=60    more of them, or longer
 make scale APP=resnet        serve an app with several copies of its model; installs Ray

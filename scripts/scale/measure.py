@@ -20,6 +20,7 @@ from statistics import median
 import psutil
 from apps import ROOT
 from bench.measure import machine
+from bench.measure import program as run_module
 from bench.photos import make_picture
 from bench.systems import copy_app
 from smoke import free_port
@@ -83,11 +84,8 @@ def wait_until_open(url):
 
 
 def visit(url, visitors, seconds):
-    code = f"import runpy, sys; sys.path[0] = {str(ROOT / 'scripts')!r}"
-    code += "; runpy.run_module('bench.visitors', None, '__main__', True)"
-    words = ["gradio", url, "--visitors", str(visitors), "--seconds", str(seconds)]
-    command = [sys.executable, "-c", code, *words]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    words = ("gradio", url, "--visitors", visitors, "--seconds", seconds)
+    return run_module(sys.executable, "bench.visitors", *words)
 
 
 def measure_page(app, replicas, visitors, seconds):
@@ -145,8 +143,8 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench" / "scale.json")
     options = parser.parse_args(argv)
     address = os.environ.pop("RAY_ADDRESS", "")  # only for the last of the bulk runs
-    found = {"cores": os.cpu_count(), "began": time.strftime("%Y-%m-%d %H:%M")}
-    found |= {"visitors": options.visitors, "machine": machine(), "idle_load_percent": []}
+    found = {"machine": machine(), "began": time.strftime("%Y-%m-%d %H:%M")}
+    found |= {"visitors": options.visitors, "idle_load_percent": []}
     if options.out.exists():  # what is not measured anew stays
         found |= json.loads(options.out.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as place:

@@ -100,11 +100,12 @@ def table(found):
             f"Two nodes of one core each: {seconds:.0f} s for 1,000 pictures. On paper, with two"
             f" cores to themselves: {wanted:.0f} s.",
         ]
+    machine = found["machine"]
     lines += ["", "| on paper | |", "|---|---|"]
     lines += [f"| {what} | {value} |" for what, value in paper(found)]
     lines += [
         "",
-        f"{found['machine']['processor']}, {found['cores']} cores, {found['began']}, medians of"
+        f"{machine['processor']}, {machine['cores']} cores, {found['began']}, medians of"
         f" {len(found['pages']['2 replicas'])} rounds. Load at rest:"
         f" {median(found['idle_load_percent']):.0f} %.",
     ]
