@@ -1,13 +1,14 @@
 """`make bench`: its visitors get answers, and the figures in the text are those that it wrote."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 from apps import find_app
-from bench import report
-from conftest import ROOT, SCRIPTS
+from bench import report, stopwatch
+from conftest import ROOT, SCRIPTS, import_file
 from PIL import Image
 from scale import report as scale_report
 
@@ -90,3 +91,17 @@ def test_visitors_of_an_app_get_answers(serve, classifier, name, kind, picture):
     seen = json.loads(ended.stdout)
     assert seen["answers"] == len(seen["took"]) >= 3
     assert seen["took"] == sorted(seen["took"])
+
+
+def test_the_stopwatch_times_reading_and_model(classifier, tmp_path):
+    folder = tmp_path / "timed"
+    shutil.copytree(classifier("resnet").folder, folder)
+    picture = {"path": folder / "data" / "cat.jpg"}
+    untimed = import_file(folder / "main.py").predict(picture)
+    stopwatch.put_in(folder)
+    timed = import_file(folder / "main.py")
+    assert [timed.predict(picture) for _ in range(3)] == [untimed] * 3
+    parts = stopwatch.read(folder)
+    assert 0 < parts["reading_ms"] < parts["model_ms"] < 10_000
+    timed.predict(picture)
+    assert stopwatch.read(folder).keys() == parts.keys()  # of this answer alone

@@ -286,7 +286,8 @@ GUARD = {
 direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, direct))
 os.environ.pop("GRADIO_MCP_SERVER", None)  # calls of AI agents do not pass this guard
-# Gradio looks through its list of past events at each answer: a short one, or answers get slower
-os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
+# Gradio copies its list of past events at each answer, and sums it up for its page about the API
+for how_many in ("GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
+    os.environ.setdefault(how_many, "100")  # a short list, and not at each: 2 ms of each answer
 logging.getLogger("uvicorn.error").addFilter(is_worth_a_line)
 sys.excepthook = say_why_it_ends

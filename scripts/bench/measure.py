@@ -19,7 +19,7 @@ from statistics import median
 
 import psutil
 from apps import ROOT
-from bench import report, systems
+from bench import report, stopwatch, systems
 from install import venv_python
 from recipes import find_recipe, put_in
 
@@ -181,6 +181,15 @@ def start_servers(place, bfloat16):
     return servers, folders
 
 
+def start_timed(place):
+    """Start the app with a stopwatch in it, at rest; return the server and its folder."""
+    folder = systems.copy_app("resnet", Path(place) / "timed")
+    stopwatch.put_in(folder)
+    server = systems.app_server(folder)
+    server.rest()
+    return server, folder
+
+
 def measure(place, rounds, seconds):
     found = {"machine": machine(), "rounds": rounds, "idle_load_percent": [], "crowd": {}}
     found |= {"phone": {}, "flower": {}, "start_s": [], "began": time.strftime("%Y-%m-%d %H:%M")}
@@ -188,12 +197,16 @@ def measure(place, rounds, seconds):
     say("start, memory")
     smaller = make_smaller(place)
     servers, folders = start_servers(place, bfloat16)
+    timed, timed_folder = start_timed(place)
     for number in range(rounds):
         found["idle_load_percent"].append(psutil.cpu_percent(2))
         for visitors in VISITORS:
             for name, server in servers.items():
                 seen = visit(server, "--visitors", visitors, "--seconds", seconds)
                 found["crowd"].setdefault(name, {}).setdefault(str(visitors), []).append(seen)
+            if visitors == 1:  # just after hello, with which it is compared
+                seen = visit(timed, "--seconds", seconds)
+                found.setdefault("parts", []).append(seen | stopwatch.read(timed_folder))
         for visitors in (1, 4):
             for name in ("app", "litserve", "faster_f32", "source"):
                 if visitors == 1 or name != "source":  # that one takes seconds for each
@@ -206,7 +219,7 @@ def measure(place, rounds, seconds):
         found.setdefault("bare", []).append(program(sys.executable, "bench.bare", folders["app"]))
         found["start_s"].append(start_seconds(folders["app"], smaller))
         say(f"round {number + 1} of {rounds}")
-    for server in servers.values():
+    for server in (timed, *servers.values()):
         server.stop()
     measure_memory(place, found)
     measure_flower(place, found, seconds, bfloat16)

@@ -31,34 +31,31 @@ def ratios(found):
     def per_second(name, visitors):
         return middle(crowd[name][str(visitors)], "per_second")
 
-    hello = middle(crowd["hello"]["1"], "median_ms")
-    own = median(b["small"]["read_ms"] + b["small"]["model_ms"] for b in found["bare"])
+    def over(name, other):
+        """Compare two servers round by round: those of one round were measured side by side."""
+        pairs = zip(crowd[name]["8"], crowd[other]["8"], strict=True)
+        return median(one["per_second"] / two["per_second"] for one, two in pairs)
+
+    rest = median(
+        (seen["median_ms"] - seen["reading_ms"] - seen["model_ms"]) / hello["median_ms"]
+        for seen, hello in zip(found["parts"], crowd["hello"]["1"], strict=True)
+    )
     answers = {v: per_second("app", v) for v in map(int, crowd["app"])}
     vgg11 = found["vgg11_memory_mb"]
     starts = [page / imports for page, imports, *_ in found["start_s"]]
     rows = [
         (
             "small picture, 8 visitors: answers a second, over the app of 2023",
-            per_second("app", 8) / per_second("source", 8),
+            over("app", "source"),
             1.5,
             False,
         ),
-        (
-            "the same over LitServe",
-            per_second("app", 8) / per_second("litserve", 8),
-            0.53,
-            False,
-        ),
-        (
-            "the same with the recipe faster, float32",
-            per_second("faster_f32", 8) / per_second("litserve", 8),
-            0.7,
-            False,
-        ),
+        ("the same over LitServe", over("app", "litserve"), 0.53, False),
+        ("the same with the recipe faster, float32", over("faster_f32", "litserve"), 0.7, False),
     ]
     if "faster_bf16" in crowd:
-        both = per_second("faster_bf16", 8) / per_second("litserve", 8)
-        rows.append(("the same with the recipe faster, bfloat16", both, 1.2, False))
+        both = ("faster_bf16", "litserve")
+        rows.append(("the same with the recipe faster, bfloat16", over(*both), 1.2, False))
     rows += [
         (
             "phone photo (4000 x 3000), one visitor: time, over the app of 2023",
@@ -74,7 +71,7 @@ def ratios(found):
         ),
         (
             "one visitor, small: time that is neither reading nor model, over hello",
-            (middle(crowd["app"]["1"], "median_ms") - own) / hello,
+            rest,
             2.5,
             True,
         ),
@@ -159,7 +156,13 @@ def table(found):
         for size in found["bare"][0]["per_second"]
     }
     size = max(best, key=best.get)
+    whole, reading, model = (
+        middle(found["parts"], f"{part}_ms") for part in ("median", "reading", "model")
+    )
     lines += [
+        "",
+        f"One answer of resnet, a small picture: {whole:.1f} ms, of which {reading:.1f} for reading"
+        f" and {model:.1f} for the model, timed inside the app.",
         "",
         f"The model alone, float32, in batches of {size}: {best[size]:.0f} pictures a second;"
         f" one at a time: {best['1']:.0f}.",

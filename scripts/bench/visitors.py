@@ -54,8 +54,8 @@ async def visit(server, url, kind, visitors, seconds, at_least, warm):
     pictures = [make_picture(kind, seed) for seed in range(visitors)]
     took, ask = [], ASK[server]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        for picture in pictures[:warm]:
-            await ask(session, url, picture)
+        for _ in range(warm):  # all at once: the threads for so many must have started, too
+            await asyncio.gather(*(ask(session, url, picture) for picture in pictures))
         start = time.perf_counter()
 
         async def stay(picture):
@@ -78,7 +78,7 @@ def main(argv=None):
     parser.add_argument("--visitors", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--at-least", type=int, default=1, help="answers for each visitor")
-    parser.add_argument("--warm", type=int, default=2, help="answers that do not count, before")
+    parser.add_argument("--warm", type=int, default=1, help="answers for each that do not count")
     o = parser.parse_args(argv)
     seen = visit(o.server, o.url.rstrip("/"), o.picture, o.visitors, o.seconds, o.at_least, o.warm)
     took, elapsed = asyncio.run(seen)
