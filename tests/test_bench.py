@@ -103,5 +103,6 @@ def test_the_stopwatch_times_reading_and_model(classifier, tmp_path):
     assert [timed.predict(picture) for _ in range(3)] == [untimed] * 3
     parts = stopwatch.read(folder)
     assert 0 < parts["reading_ms"] < parts["model_ms"] < 10_000
+    assert not (folder / "took.txt").read_text()  # what was read does not count again
     timed.predict(picture)
     assert stopwatch.read(folder).keys() == parts.keys()  # of this answer alone

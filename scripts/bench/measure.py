@@ -20,6 +20,7 @@ from statistics import median
 import psutil
 from apps import ROOT
 from bench import report, stopwatch, systems
+from bench.edit import edit
 from install import venv_python
 from recipes import find_recipe, put_in
 
@@ -104,12 +105,8 @@ def peak_memory(folder):
 
 def without_weights(folder):
     """Change a copied classifier so that it loads nothing, and is otherwise the same."""
-    main = folder / "main.py"
-    text = main.read_text(encoding="utf-8")
-    line = "model = load_model().eval()"
-    assert line in text
     stub = "model = (lambda batch: torch.zeros(len(batch), len(LABELS)))  #"
-    main.write_text(text.replace(line, stub), encoding="utf-8")
+    edit(folder, "model = load_model().eval()", stub)
 
 
 def make_smaller(place):
@@ -125,10 +122,7 @@ def apply_faster(folder, bfloat16=False):
     """Apply the recipe `faster` to a copied classifier."""
     put_in(find_recipe("faster"), folder)
     if bfloat16:
-        main = folder / "main.py"
-        text = main.read_text(encoding="utf-8")
-        assert text.count('"f32",') == 1
-        main.write_text(text.replace('"f32",', '"bf16",'), encoding="utf-8")
+        edit(folder, '"f32",', '"bf16",')
 
 
 def measure_memory(place, found):

@@ -23,10 +23,15 @@ def middle(rounds, what):
     return median(seen[what] for seen in rounds)
 
 
+def alone(found):
+    """Return the pictures a second of the model alone, by the size of a batch."""
+    rounds = [bare["per_second"] for bare in found["bare"]]
+    return {size: median(each[size] for each in rounds) for size in rounds[0]}
+
+
 def ratios(found):
     """Return rows of the table: what, the figure, the figure wanted, whether less is better."""
     crowd, phone = found["crowd"], found["phone"]
-    bare = found["bare"][len(found["bare"]) // 2]
 
     def per_second(name, visitors):
         return middle(crowd[name][str(visitors)], "per_second")
@@ -98,7 +103,7 @@ def ratios(found):
         if name in flower:
             what = f"flower, one visitor: time with the {NAMES[name]}, over the app"
             rows.append((what, flower[name] / flower["app"], wanted, True))
-    best = max(bare["per_second"].values())
+    best = max(alone(found).values())
     rows.append(
         ("small picture, 8 visitors: answers a second, over the model alone at its best batch",
          per_second("app", 8) / best, None, False)
@@ -151,10 +156,7 @@ def table(found):
             f" | {middle(levels['8'], 'per_second'):.0f} | {one} | {four}"
             f" | {found['resting'][name]:,.0f} |"
         )
-    best = {
-        size: median(b["per_second"][size] for b in found["bare"])
-        for size in found["bare"][0]["per_second"]
-    }
+    best = alone(found)
     size = max(best, key=best.get)
     whole, reading, model = (
         middle(found["parts"], f"{part}_ms") for part in ("median", "reading", "model")

@@ -7,6 +7,8 @@ be woken for each.
 
 from statistics import median
 
+from bench.edit import edit
+
 BEFORE = "@torch.inference_mode()\ndef predict("
 LINES = """def timed(function):
     from time import perf_counter
@@ -29,10 +31,7 @@ read_picture, preprocess, model = map(timed, (read_picture, preprocess, model))
 
 def put_in(folder):
     """Put the stopwatch into a copied classifier; the app is otherwise the same."""
-    main = folder / "main.py"
-    text = main.read_text(encoding="utf-8")
-    assert text.count(BEFORE) == 1
-    main.write_text(text.replace(BEFORE, LINES + BEFORE), encoding="utf-8")
+    edit(folder, BEFORE, LINES + BEFORE)
 
 
 def read(folder):
