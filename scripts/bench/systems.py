@@ -99,7 +99,14 @@ def copy_app(name, place):
 
 
 def app_server(folder, python=None, **environment):
-    """Start a classifier by its main.py, with a folder of uploads of its own."""
+    """Start a classifier by its main.py, with a folder of uploads of its own.
+
+    `python` is that of an environment with more packages than the apps have. Of these, LitServe's
+    would give an app a faster web server than its users get, so they are hidden from it.
+    """
+    if python:
+        for package in ("uvloop", "httptools"):
+            (folder / f"{package}.py").write_text("raise ImportError\n", encoding="utf-8")
     settings = {"PORT": "{PORT}", "GRADIO_TEMP_DIR": str(folder / "uploads"), **environment}
     return Server("gradio", [python or venv_python(), folder / "main.py"], **settings)
 
