@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from bench.edit import edit
 from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
@@ -64,10 +65,7 @@ def test_faster_answers_as_the_network_does(
 ):
     folder = make_app(tmp_path, "faster")
     use_trained_network(folder)
-    main = folder / "main.py"
-    text = main.read_text()
-    assert text.count('"f32",') == 1
-    main.write_text(text.replace('"f32",', f'"{precision}",'))
+    edit(folder, '"f32",', f'"{precision}",')
     with running(folder, environment(folder, *TRAINED)) as (url, client):
         check_answers(client, trained_network, tolerance)
         check_page(page, url)

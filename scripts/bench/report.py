@@ -56,11 +56,11 @@ def ratios(found):
             False,
         ),
         ("the same over LitServe", over("app", "litserve"), 0.53, False),
-        ("the same with the recipe faster, float32", over("faster_f32", "litserve"), 0.7, False),
     ]
-    if "faster_bf16" in crowd:
-        both = ("faster_bf16", "litserve")
-        rows.append(("the same with the recipe faster, bfloat16", over(*both), 1.2, False))
+    for name, wanted in (("faster_f32", 0.7), ("faster_bf16", 1.2)):
+        if name in crowd:
+            what = f"the same with the {NAMES[name]}"
+            rows.append((what, over(name, "litserve"), wanted, False))
     rows += [
         (
             "phone photo (4000 x 3000), one visitor: time, over the app of 2023",
