@@ -18,6 +18,7 @@ from pathlib import Path
 try:
     import torch
     import training_report as report
+    from cores import CORES
     from torch import nn
     from torchvision import transforms
     from torchvision.models import VGG19_Weights, vgg19
@@ -34,7 +35,8 @@ HEAD_SHARE = 6  # in the first sixth of the epochs, only the new last layers lea
 LEARNING_RATES = {"features": 1e-5, "classifier": 1e-4}
 PATIENCE = 5  # stop when the loss on the validation pictures has not fallen for so many epochs
 NO_MEMORY = "(?i)out of memory|(enough|shared) memory|alloc"  # how PyTorch's errors say it
-WORKERS = min(4, torch.get_num_threads())  # processes that read pictures
+WORKERS = min(4, CORES)  # processes that read pictures
+torch.set_num_threads(CORES)  # where a container may not use all, PyTorch would still start more
 
 preprocess = START.transforms()  # as in the app: 224 x 224, normalised
 augment = transforms.Compose(  # for training only: never twice the same picture

@@ -72,8 +72,8 @@ MISTAKES = [
     ("pinned", "requirements.txt", "pillow==12.3.0", "pillow"),
     ("pinned", "requirements.txt", "tqdm==", "tqdm>="),
     ("pinned", "requirements.txt", "tqdm==4.70.1", 'tqdm==4.*; python_version == "3.11"'),
-    ("copied", "Dockerfile", " main.py guard.py", " guard.py"),
-    ("copied", "Dockerfile", "main.py guard.py", "main.py"),
+    ("copied", "Dockerfile", " main.py cores.py", " cores.py"),
+    ("copied", "Dockerfile", "cores.py guard.py", "cores.py"),
     ("copied", "Dockerfile", " start-script.sh ./\n", " ./\n"),
     ("copied", "Dockerfile", "COPY --chown=app:app data", "# COPY data"),
     ("copied", "main.py", "import os\n", "import os\nimport helper\n"),
@@ -114,9 +114,10 @@ CHOICES = [
     ("Dockerfile", "USER app\nEXPOSE 8080", "user\tapp\r\n  expose  8080/tcp \r"),
     ("Dockerfile", "EXPOSE 8080", "ENV PORT=9000\nEXPOSE $PORT"),
     ("Dockerfile", "ENV ", "ENV TOKENIZERS_PARALLELISM=false HF_TOKEN=$TOKEN "),
-    ("Dockerfile", "main.py guard.py picture.py start-script.sh ./",
-     '["main.py","guard.py","picture.py","start-script.sh","./"]'),
-    ("Dockerfile", "main.py guard.py picture.py start", "${X:-main}.py o*.py p*.py start"),
+    ("Dockerfile", "main.py cores.py guard.py picture.py start-script.sh ./",
+     '["main.py","cores.py","guard.py","picture.py","start-script.sh","./"]'),
+    ("Dockerfile", "main.py cores.py guard.py picture.py start",
+     "${X:-main}.py c*.py o*.py p*.py start"),
     (".dockerignore", "", "*\n!*.py\n!*.sh\n!*.txt\n!data/*.*\n"),
     (".dockerignore", "", "**.log\n*.pth\ndata/data\nx.jpg\n# *.py\n"),
     ("main.py", WEIGHTS, "my-own.pth"),
@@ -150,7 +151,7 @@ def test_a_server_that_the_start_script_names_passes(folder):
 
 
 def test_a_copy_of_the_whole_folder_takes_what_dockerignore_lets_through(folder):
-    edit(folder / "Dockerfile", "main.py guard.py picture.py start-script.sh ./", ". .")
+    edit(folder / "Dockerfile", "main.py cores.py guard.py picture.py start-script.sh ./", ". .")
     assert find(folder) == [("secret", ".env")]
     edit(folder / ".dockerignore", "", "**/.env\n")
     assert find(folder) == []

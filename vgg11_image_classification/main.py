@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 import torch
+from cores import share_cores
 from guard import GUARD
 from picture import read_picture
 from torchvision.models import VGG11_Weights, vgg11
@@ -42,6 +43,7 @@ except Exception as error:  # torch has many errors for a damaged file
     )
 
 
+@share_cores()  # one visitor gets all of them, several get a share each
 @torch.inference_mode()
 def predict(picture):
     """Classify an uploaded picture, {"path": file}: the five most likely {label: probability}."""

@@ -9,7 +9,7 @@ from statistics import median
 
 from bench.edit import edit
 
-BEFORE = "@torch.inference_mode()\ndef predict("
+BEFORE = "@share_cores()"
 LINES = """def timed(function):
     from time import perf_counter
 

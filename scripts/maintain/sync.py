@@ -15,7 +15,7 @@ import sys
 from apps import ROOT, SUFFIX
 
 CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
-PLACES = {name: CLASSIFIERS for name in ("main.py", "download_model.py")}
+PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "download_model.py")}
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
 PLACES["picture.py"] = (*CLASSIFIERS, "example_apps", "docs/recipes/cells/files")

@@ -4,6 +4,7 @@ import threading
 
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
+from cores import share_cores
 
 ORANGE = torch.tensor([1.0, 0.45, 0.0])
 ONE_AT_A_TIME = threading.Lock()
@@ -19,7 +20,7 @@ def classify_and_map(model, layer, batch):
     grad_cam = LayerGradCam(model, model.get_submodule(layer))
     batch.requires_grad_()
     # Captum notes down what passes through the layer, also of another visitor's picture
-    with ONE_AT_A_TIME:
+    with ONE_AT_A_TIME, share_cores():
         with torch.no_grad():
             probabilities = model(batch)[0].softmax(0)
         coarse = grad_cam.attribute(batch, int(probabilities.argmax()), relu_attributions=True)

@@ -1,0 +1,30 @@
+"""Share the cores among the answers that are worked out at the same time: @share_cores().
+
+PyTorch takes all cores for each answer, so several at once get in each other's way. And it counts
+the cores of the whole computer, even in a container that may use two of 64: most of its threads
+then stand still.
+
+A function with `yield` must do without it: there, write `with share_cores():` around the lines
+that ask the model.
+"""
+
+import contextlib
+
+import loky
+import torch
+
+CORES = min(torch.get_num_threads(), loky.cpu_count())  # loky knows what a container may use
+ANSWERS = set()  # those that are being worked out
+
+
+@contextlib.contextmanager
+def share_cores():
+    """Work out an answer on its share of the cores: on all of them if it is the only one."""
+    answer = object()
+    ANSWERS.add(answer)
+    # PyTorch keeps this number for each of Python's threads, and each answer has one to itself
+    torch.set_num_threads(max(1, CORES // len(ANSWERS)))
+    try:
+        yield
+    finally:
+        ANSWERS.remove(answer)
