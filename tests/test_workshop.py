@@ -224,7 +224,8 @@ def launch(monkeypatch):
         return original(demo, *args, **{**kwargs, **here, "quiet": True})
 
     monkeypatch.setattr(gr.Blocks, "launch", launch_here)
-    monkeypatch.syspath_prepend(ROOT / "example_apps")  # its helper files are in each folder
+    for folder in ("example_apps", "resnet_image_classification"):  # what lies beside the apps
+        monkeypatch.syspath_prepend(ROOT / folder)
 
     def launch_file(file):
         runpy.run_path(str(file), run_name="__main__")
