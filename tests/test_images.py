@@ -11,9 +11,11 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
+import torch
 from apps import find_app
 from conftest import BASE_IMAGE, engine_here, long
 from container import images
@@ -216,3 +218,19 @@ def test_a_container_at_its_memory_limit_is_restarted_and_answers(built, tmp_pat
         assert ask((100, 100)) == 200
     finally:
         images.engine_run(engine, "rm", "--force", "--time", "0", name, capture_output=True)
+
+
+@needs_engine
+@pytest.mark.slow
+def test_a_container_with_one_core_gets_one_thread(built):
+    """As on a large computer, where PyTorch would start four. Its packages are those of here."""
+    packages, folder = Path(torch.__file__).parents[1], find_app("resnet").folder
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("the packages here are for another Python than that of the image")
+    run = ["run", "--rm", "--cpus", "1", *MORE]
+    run += ["--volume", f"{packages}:/packages:ro", "--env", "PYTHONPATH=/packages"]
+    run += ["--volume", f"{folder / 'cores.py'}:/tmp/cores.py:ro", "--workdir", "/tmp"]
+    run += ["--entrypoint", "python", built, "-c"]
+    code = "import torch; torch.set_num_threads(4); import cores; print(cores.CORES)"
+    ended = images.engine_run(engine_here(), *run, code, capture_output=True, text=True)
+    assert ended.stdout == "1\n", ended.stderr

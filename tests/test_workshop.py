@@ -224,8 +224,7 @@ def launch(monkeypatch):
         return original(demo, *args, **{**kwargs, **here, "quiet": True})
 
     monkeypatch.setattr(gr.Blocks, "launch", launch_here)
-    for folder in ("example_apps", "resnet_image_classification"):  # what lies beside the apps
-        monkeypatch.syspath_prepend(ROOT / folder)
+    monkeypatch.syspath_prepend(ROOT / "resnet_image_classification")  # what lies beside the apps
 
     def launch_file(file):
         runpy.run_path(str(file), run_name="__main__")
