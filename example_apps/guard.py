@@ -4,13 +4,13 @@ Only uploads are opened. Whoever calls an app can name any file or address as it
 6.31 opens such a file for some components, and fetches such an address for all, or passes it on as
 `file=https://...`. So each request is looked at before Gradio sees it.
 
-Uploads do not stay. They lie in a folder that only this run of the app uses; the start of any app
+Uploads do not stay. They are in a folder that only this run of the app uses; the start of any app
 deletes those of runs that were killed. Gradio's `delete_cache` deletes what it knows of; what it
 forgets, such as half an upload, is deleted here, by the same schedule.
 
-A call that no page makes is refused in a sentence, where Gradio would log a traceback, and so is
-one that is too large. Whoever comes while the queue is full is told so. A proxy in the environment
-is not asked for this computer. If the port is taken, the app says so.
+A call that no page makes is refused with a message, where Gradio would log a traceback, and so is
+one that is too large. Users are told when the queue is full. A proxy in the environment is not
+asked for this computer. If the port is taken, the app says so.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ async def delete_old_files(_):
             await asyncio.sleep(EVERY)
             for file in {*UPLOADS.rglob("*")} - kept:
                 with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
-                    # not st_mtime: the copy of an answer keeps that of the app's own file
+                    # not st_mtime: the copy of a result keeps that of the app's own file
                     if time.time() - file.stat().st_ctime > OLDER:
                         file.rmdir() if file.is_dir() else file.unlink()
 
@@ -126,10 +126,10 @@ async def wrong_values(request, body):
     if not hasattr(state, "functions"):
         transport = httpx.ASGITransport(request.app)  # asks for what the page gets, too
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
-            answer = await client.get("/config")
-        if not answer.is_success:  # an app with a login
+            response = await client.get("/config")
+        if not response.is_success:  # an app with a login
             return []
-        config = answer.json()
+        config = response.json()
         components = {component["id"]: component for component in config["components"]}
         state.functions = [
             (function["id"], function["api_name"], [components[i] for i in function["inputs"]])
@@ -145,12 +145,12 @@ async def wrong_values(request, body):
             if len(values) < len(inputs):
                 return [gr.validate(False, "Too few values: see /gradio_api/info.")]
             found = map(wrong_value, inputs, values)
-            return [gr.validate(not sentence, sentence or "") for sentence in found]
+            return [gr.validate(not message, message or "") for message in found]
     raise HTTPException(404, "There is no such function: see /gradio_api/info.")
 
 
 def wrong_value(component, value):
-    """Return a sentence if Gradio would fail for a value: of a file, a slider or a number."""
+    """Return a message if Gradio would fail for a value: of a file, a slider or a number."""
     kind, settings = component["type"], component["props"]
     label = settings.get("label") or kind
     if kind in ("image", "audio", "video") and not isinstance(value, dict | None):
@@ -191,17 +191,17 @@ class RefuseTooLarge:
         self.app = app
 
     async def __call__(self, scope, receive, send):
-        answer = self.app
+        respond = self.app
         if scope["type"] == "http" and scope["method"] == "POST":
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             length = headers.get(b"content-length", "")
             largest = LARGEST[is_upload_of_files(headers.get(b"content-type", ""))]
             if not length.isdigit():
-                answer = JSONResponse({"detail": "Content-Length is missing."}, 411)
+                respond = JSONResponse({"detail": "Content-Length is missing."}, 411)
             elif int(length) > largest:
-                sentence = f"Too much at once: send up to {largest // 10**6} MB."
-                answer = JSONResponse({"detail": sentence}, 413)
-        await answer(scope, receive, send)
+                message = f"Too much at once: send up to {largest // 10**6} MB."
+                respond = JSONResponse({"detail": message}, 413)
+        await respond(scope, receive, send)
 
 
 async def only_uploads(request: Request):
@@ -231,30 +231,30 @@ async def say_disk_full(request, error):
     if error.errno != errno.ENOSPC:
         raise error
     for file in UPLOADS.glob("*"):
-        if file.is_file():  # whole uploads lie in folders
+        if file.is_file():  # whole uploads are in folders
             with contextlib.suppress(OSError):  # on Windows, one that is being written
                 file.unlink()
     return JSONResponse({"detail": "The app's disk is full. Please try again later."}, 507)
 
 
 async def say_nothing(request, error):
-    """Answer a visitor who has left during an upload; without this, the log has a traceback."""
+    """Respond to a user who has left during an upload; without this, the log has a traceback."""
     return Response(status_code=400)
 
 
 async def say_wrong_call(request, error):
-    """Answer a call for which Gradio fails; what an app's function raises does not come here."""
+    """Respond to a call on which Gradio fails; what an app's function raises doesn't come here."""
     return JSONResponse({"detail": "This call has not the right form: see /gradio_api/info."}, 400)
 
 
 async def say_busy(request, error):
-    """Tell who finds the queue full; for Gradio's own 503, proxies show a page of theirs."""
-    sentence = "Too many people are using this app right now. Please try again in a minute."
-    return JSONResponse({"detail": sentence}, 429, {"Retry-After": "60"})
+    """Tell users that the queue is full; for Gradio's own 503, proxies show their own page."""
+    message = "Too many people are using this app right now. Please try again in a minute."
+    return JSONResponse({"detail": message}, 429, {"Retry-After": "60"})
 
 
 def is_worth_a_line(record):
-    """Keep out of the log who asks for an answer that is gone, as pages do after a restart."""
+    """Keep out of the log requests for a result that is gone, as pages make after a restart."""
     error = record.exc_info and record.exc_info[1]
     return not (isinstance(error, RuntimeError) and isinstance(error.__cause__, HTTPException))
 
@@ -282,12 +282,12 @@ GUARD = {
     "middleware": [Middleware(RefuseTooLarge)],
     "lifespan": delete_old_files,
 }
-# Gradio asks its own server whether it is up; a proxy must not answer that
+# Gradio asks its own server whether it is up; a proxy must not respond to that
 direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, direct))
-os.environ.pop("GRADIO_MCP_SERVER", None)  # calls of AI agents do not pass this guard
-# Gradio copies its list of past events at each answer, and sums it up for its page about the API
+os.environ.pop("GRADIO_MCP_SERVER", None)  # calls by AI agents do not pass this guard
+# Gradio copies its list of past events at each prediction, and sums it up for its API page
 for how_many in ("GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
-    os.environ.setdefault(how_many, "100")  # a short list, and not at each: 2 ms of each answer
+    os.environ.setdefault(how_many, "100")  # a short list, and not at each: 2 ms per prediction
 logging.getLogger("uvicorn.error").addFilter(is_worth_a_line)
 sys.excepthook = say_why_it_ends

@@ -1,4 +1,4 @@
-"""Step 1.4, examples: rows to click, so that nobody starts from an empty form."""
+"""Step 1.4, examples: rows to click, so that no user starts from an empty form."""
 
 import gradio as gr
 

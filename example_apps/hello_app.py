@@ -13,8 +13,8 @@ demo = gr.Interface(
     fn=greet,
     inputs="text",
     outputs="text",
-    flagging_mode="never",  # no Flag button: it would save what people type
-    analytics_enabled=False,  # nothing is reported to Gradio's makers
+    flagging_mode="never",  # no Flag button: it would save what users type
+    analytics_enabled=False,  # nothing is reported to Gradio's developers
 )
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Start a step app in its container: as it stands, but protected on the open web by guard.py.
 
 The first apps of the workshop do without these lines. Besides what guard.py does, at most 200
-visitors wait, a file has at most 20 MB, and what Gradio remembers of visits is bounded.
+users wait, a file has at most 20 MB, and what Gradio remembers of sessions is bounded.
 """
 
 import functools

@@ -1,28 +1,28 @@
-"""Step 1.2, sepia: a picture in, a picture out."""
+"""Step 1.2, sepia: an image in, an image out."""
 
 import gradio as gr
 import numpy as np
 from guard import GUARD
-from picture import read_picture
+from image import read_image
 
 SEPIA = [[0.393, 0.349, 0.272], [0.769, 0.686, 0.534], [0.189, 0.168, 0.131]]
 
 
-def sepia(picture):
-    pixels = np.asarray(read_picture(picture))  # height x width x 3 colours, from 0 to 255
+def sepia(image):
+    pixels = np.asarray(read_image(image))  # height x width x 3 colours, from 0 to 255
     toned = pixels @ SEPIA
-    return toned / (toned.max() or 1)  # from 0 to 1; "or 1": an all-black picture stays black
+    return toned / (toned.max() or 1)  # from 0 to 1; "or 1": an all-black image stays black
 
 
-# every 300 s, delete pictures older than 1,800 s
+# every 300 s, delete images older than 1,800 s
 with gr.Blocks(title="Sepia", analytics_enabled=False, delete_cache=(300, 1800)) as demo:
     with gr.Row():
-        picture = gr.Image(label="Your image")
+        image = gr.Image(label="Your image")
         buttons = ["download", "fullscreen"]  # not the third, which shares it with the world
-        answer = gr.Image(label="Sepia filtered image", format="png", buttons=buttons)
+        result = gr.Image(label="Sepia filtered image", format="png", buttons=buttons)
     submit = gr.Button("Submit", variant="primary")
-    # preprocess=False: read_picture() opens the file, since Gradio turns 16-bit pictures white
-    submit.click(sepia, picture, answer, preprocess=False)
+    # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
+    submit.click(sepia, image, result, preprocess=False)
 
 if __name__ == "__main__":
     demo.launch(server_name="0.0.0.0", server_port=8080, app_kwargs=GUARD)

@@ -1,11 +1,11 @@
-"""Share the cores among the answers that are worked out at the same time: @share_cores().
+"""Share the cores among the predictions that run at the same time: @share_cores().
 
-PyTorch takes all cores for each answer, so several at once get in each other's way. And it counts
-the cores of the whole computer, even in a container that may use two of 64: most of its threads
-then stand still.
+PyTorch takes all cores for each prediction, so several at once get in each other's way. And it
+counts the cores of the whole computer, even in a container that may use two of 64: most of its
+threads then stand still.
 
 A function with `yield` must do without it: there, write `with share_cores():` around the lines
-that ask the model.
+that run the model.
 """
 
 import contextlib
@@ -14,17 +14,17 @@ import loky
 import torch
 
 CORES = min(torch.get_num_threads(), loky.cpu_count())  # loky knows what a container may use
-ANSWERS = set()  # those that are being worked out
+PREDICTIONS = set()  # those that are running
 
 
 @contextlib.contextmanager
 def share_cores():
-    """Work out an answer on its share of the cores: on all of them if it is the only one."""
-    answer = object()
-    ANSWERS.add(answer)
-    # PyTorch keeps this number for each of Python's threads, and each answer has one to itself
-    torch.set_num_threads(max(1, CORES // len(ANSWERS)))
+    """Run a prediction on its share of the cores: on all of them if it is the only one."""
+    prediction = object()
+    PREDICTIONS.add(prediction)
+    # PyTorch keeps this number for each of Python's threads, and each prediction has one to itself
+    torch.set_num_threads(max(1, CORES // len(PREDICTIONS)))
     try:
         yield
     finally:
-        ANSWERS.remove(answer)
+        PREDICTIONS.remove(prediction)

@@ -1,10 +1,10 @@
 """Train the flower model: a VGG19 with new last layers, on Oxford 102 Flowers.
 
-python train_model.py                 fetch the pictures and the weights to start from, and train
-python train_model.py --resume        go on after the last epoch that was finished
+python train_model.py                 fetch the images and the weights to start from, and train
+python train_model.py --resume        continue after the last epoch that was finished
 python train_model.py --data FOLDER   take the files in FOLDER, and fetch only what is missing
 
-The app's weights and known answers are written into data/, all else into training/.
+The app's weights and reference predictions are written into data/, all else into training/.
 """
 
 import argparse
@@ -23,9 +23,9 @@ try:
     from torchvision import transforms
     from torchvision.models import VGG19_Weights, vgg19
     from tqdm import tqdm
-    from training_data import FILES, Pictures, Unreadable, check, fetch, find_pictures, read
+    from training_data import FILES, Images, Unreadable, check, fetch, find_images, read
 except ImportError as error:
-    sys.exit(f"{error}. Install what the training needs: pip install -r requirements-train.txt")
+    sys.exit(f"{error}. Install what training needs: pip install -r requirements-train.txt")
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = "flower_model_vgg19.pth"
@@ -33,13 +33,13 @@ START = VGG19_Weights.IMAGENET1K_V1  # its file's name ends with the first digit
 SEED = 1
 HEAD_SHARE = 6  # in the first sixth of the epochs, only the new last layers learn
 LEARNING_RATES = {"features": 1e-5, "classifier": 1e-4}
-PATIENCE = 5  # stop when the loss on the validation pictures has not fallen for so many epochs
+PATIENCE = 5  # stop when the loss on the validation images has not fallen for so many epochs
 NO_MEMORY = "(?i)out of memory|(enough|shared) memory|alloc"  # how PyTorch's errors say it
-WORKERS = min(4, CORES)  # processes that read pictures
+WORKERS = min(4, CORES)  # processes that read images
 torch.set_num_threads(CORES)  # where a container may not use all, PyTorch would still start more
 
 preprocess = START.transforms()  # as in the app: 224 x 224, normalised
-augment = transforms.Compose(  # for training only: never twice the same picture
+augment = transforms.Compose(  # for training only: never the same image twice
     [
         transforms.RandomResizedCrop(224, scale=(0.4, 1)),
         transforms.RandomHorizontalFlip(),
@@ -86,18 +86,18 @@ def half_precision(device):
 
 
 def go_through(model, loader, device, bar, optimizer=None, scaler=None):
-    """Show all pictures to the network, which learns from them if there is an optimizer.
+    """Show all images to the network, which learns from them if there is an optimizer.
 
-    Returns the probabilities (pictures x labels) and the numbers of the right labels (pictures).
+    Returns the probabilities (images x labels) and the numbers of the right labels (images).
     """
     half = half_precision(device)
     model.train(optimizer is not None)
     scores, truths = [], []
-    for pictures, labels in loader:
-        pictures = pictures.to(device, memory_format=torch.channels_last)
+    for images, labels in loader:
+        images = images.to(device, memory_format=torch.channels_last)
         with torch.set_grad_enabled(optimizer is not None):
             with torch.autocast(device.type, half, enabled=half is not None):
-                outputs = model(pictures).float()
+                outputs = model(images).float()
             loss = nn.functional.cross_entropy(outputs, labels.to(device))
         if optimizer:
             optimizer.zero_grad()
@@ -121,13 +121,13 @@ def load_checkpoint(file, settings, learners):
     if saved["settings"] != settings:
         epochs = saved["settings"]["epochs"]
         sys.exit(
-            f"{file} is of a training with --epochs {epochs}, or of other pictures, labels or "
-            "weights to start from. Go on as it began, or delete it."
+            f"{file} is of a training run with --epochs {epochs}, or of other images, labels or "
+            "weights to start from. Continue as it began, or delete it."
         )
     for name, learner in learners.items():
         if saved[name]:  # only a card has a scaler
             learner.load_state_dict(saved[name])
-    print(f"Going on after epoch {len(saved['history'])} of {settings['epochs']}.")
+    print(f"Continuing after epoch {len(saved['history'])} of {settings['epochs']}.")
     return saved["history"]
 
 
@@ -136,10 +136,10 @@ def train(args):
     work, source = args.out / "training", args.data or args.out / "training"
     checkpoint, best = work / "checkpoint.pth", work / "best.pth"
     if checkpoint.exists() and not args.resume:
-        sys.exit(f"A training was cut off here. Go on with --resume, or delete {checkpoint}")
+        sys.exit(f"A training run was cut off here. Continue with --resume, or delete {checkpoint}")
     for folder in (work, source, args.out / "data"):
         folder.mkdir(parents=True, exist_ok=True)
-    labels, samples = find_pictures(source, args.md5)
+    labels, samples = find_images(source, args.md5)
     start = args.start or source / Path(START.url).name
     if not start.exists():
         fetch({start: START.url}, torch.hub.download_url_to_file, START.url, start)
@@ -156,17 +156,17 @@ def train(args):
     scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
     learners = {"model": model, "optimizer": optimizer, "scaler": scaler}
     sizes = {split: len(samples[split]) for split in samples}
-    settings = {"epochs": args.epochs, "labels": [*labels], "pictures": sizes, "start": start.name}
+    settings = {"epochs": args.epochs, "labels": [*labels], "images": sizes, "start": start.name}
     resumed = checkpoint.exists()
     history = load_checkpoint(checkpoint, settings, learners) if resumed else []
     head_epochs = max(1, args.epochs // HEAD_SHARE)
-    print(f"{len(labels)} labels, pictures: {sizes}, {device}, {half or torch.float32}", flush=True)
+    print(f"{len(labels)} labels, images: {sizes}, {device}, {half or torch.float32}", flush=True)
 
     def go(split, epoch=None):
-        """Go through the pictures of a split: in an epoch, to learn from them."""
+        """Go through the images of a split: in an epoch, to learn from them."""
         learn = epoch is not None
         loader = torch.utils.data.DataLoader(
-            Pictures(samples[split], augment if learn else preprocess),
+            Images(samples[split], augment if learn else preprocess),
             batch_size=args.batch_size,
             shuffle=learn,
             num_workers=WORKERS,
@@ -176,11 +176,11 @@ def train(args):
         return go_through(model, loader, device, bar, *[optimizer, scaler] * learn)
 
     todo = (args.epochs - len(history)) * (sizes["train"] + sizes["val"])
-    with tqdm(total=todo + sizes["val"] + sizes["test"], unit=" pictures") as bar:
+    with tqdm(total=todo + sizes["val"] + sizes["test"], unit=" images") as bar:
         for epoch in range(len(history), args.epochs):
             if epoch - 1 - max(report.best_epoch(history), head_epochs) >= PATIENCE:
                 break
-            torch.manual_seed(SEED + epoch)  # for dropout: as in a training that was not cut off
+            torch.manual_seed(SEED + epoch)  # for dropout: as in a run that was not cut off
             model.features.requires_grad_(epoch >= head_epochs)
             row = {"train": report.measure(*go("train", epoch)), "val": report.measure(*go("val"))}
             history.append(row | {"seconds": time.monotonic() - since})
@@ -196,15 +196,15 @@ def train(args):
     model.cpu()
 
     @torch.inference_mode()
-    def answer(file):
+    def predict(file):
         p = model(preprocess(read(file)).unsqueeze(0))[0].softmax(0)
         return {labels[i]: p[i].item() for i in p.topk(min(5, len(labels))).indices}
 
     seconds = sum(row["seconds"] for row in history) + time.monotonic() - since
-    details = {"pictures": sizes, "start": start.name, "seed": SEED, "seconds": round(seconds)}
+    details = {"images": sizes, "start": start.name, "seed": SEED, "seconds": round(seconds)}
     details |= {"batch_size": args.batch_size, "device": f"{device}, {half or torch.float32}"}
     report.write(work, labels, scores, {**details, "history": history}, best)
-    report.write_known_answers(args.out / "data" / "expected.json", answer)
+    report.write_reference_predictions(args.out / "data" / "expected.json", predict)
     report.put_in_place(best, args.out / "data" / WEIGHTS)
     checkpoint.unlink()
 
@@ -212,12 +212,12 @@ def train(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--data", type=Path, help="a folder with the pictures and the weights to start from")
-    add("--epochs", type=int, default=30, help="how often to see all pictures, at most (30)")
-    add("--batch-size", type=int, default=32, help="how many pictures at a time (32)")
+    add("--data", type=Path, help="a folder with the images and the weights to start from")
+    add("--epochs", type=int, default=30, help="how often to see all images, at most (30)")
+    add("--batch-size", type=int, default=32, help="how many images at a time (32)")
     add("--device", choices=["cpu", "cuda", "mps"], help="default: the fastest")
     add("--out", type=Path, default=HERE, help="the folder of the app (default: this one)")
-    add("--resume", action="store_true", help="go on with a training that was cut off")
+    add("--resume", action="store_true", help="continue a training run that was cut off")
     add("--start", type=Path, help="weights of another VGG19, in a file called NAME-SHA256.pth")
     add("--md5", nargs=3, default=[*FILES.values()], help="of another data set of this form")
     args = parser.parse_args()
@@ -226,11 +226,11 @@ def main():
     try:
         train(args)
     except KeyboardInterrupt:
-        print("\nStopped. With --resume it goes on after the last whole epoch.", file=sys.stderr)
+        print("\nStopped. With --resume it continues after the last whole epoch.", file=sys.stderr)
         sys.exit(130)
     except Unreadable as error:  # comes from another process, with its lines before
-        picture = str(error).strip().splitlines()[-1].rpartition("Unreadable: ")[2]
-        sys.exit(f"{picture}\nReplace it, then start again with --resume")
+        image = str(error).strip().splitlines()[-1].rpartition("Unreadable: ")[2]
+        sys.exit(f"{image}\nReplace it, then start again with --resume")
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         room = f"The disk, or your quota, is full. Make room in {args.out}, then: --resume"

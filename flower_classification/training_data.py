@@ -1,4 +1,4 @@
-"""The pictures to learn from: Oxford 102 Flowers with its own three splits, fetched and checked."""
+"""The images to learn from: Oxford 102 Flowers with its own three splits, fetched and checked."""
 
 import errno
 import hashlib
@@ -7,7 +7,7 @@ import socket
 import sys
 
 import gradio as gr
-from picture import read_picture
+from image import read_image
 from scipy.io import loadmat
 from torch.utils.data import Dataset
 from torchvision.datasets import Flowers102
@@ -23,11 +23,11 @@ SILENCE_S = 30  # how long to wait for a server that says nothing
 
 
 class Unreadable(Exception):
-    """A picture cannot be read; the message says which."""
+    """An image cannot be read; the message says which."""
 
 
 def check(file, algorithm, digest):
-    """End the program with a sentence unless the digest of a file begins with this one."""
+    """End the program with a message unless the digest of a file begins with this one."""
     found = getattr(hashlib, algorithm)(file.read_bytes()).hexdigest()
     if not found.startswith(digest):
         sys.exit(
@@ -54,7 +54,7 @@ def fetch(addresses, function, *arguments, **options):
         sys.exit("\n".join([f"No download: {reason}.\nBring these files by hand:", *missing]))
 
 
-def find_pictures(folder, digests):
+def find_images(folder, digests):
     """Return the labels, and {split: [(file, number of its label), ...]} for train, val and test.
 
     `folder` has a folder `flowers-102`, as torchvision calls it, with the three files of the data
@@ -68,30 +68,30 @@ def find_pictures(folder, digests):
     for file, digest in zip(files, digests, strict=True):
         check(file, "md5", digest)
     numbers = loadmat(files[1])["labels"][0]  # from 1
-    pictures = [folder / "jpg" / f"image_{i + 1:05}.jpg" for i in range(len(numbers))]
-    if not all(picture.exists() for picture in pictures):
-        print("Unpacking the pictures ...", flush=True)
+    images = [folder / "jpg" / f"image_{i + 1:05}.jpg" for i in range(len(numbers))]
+    if not all(image.exists() for image in images):
+        print("Unpacking the images ...", flush=True)
         shutil.unpack_archive(files[0], folder)
     splits = loadmat(files[2])
     if missing := [name for name in SPLITS.values() if name not in splits]:
         sys.exit(f"{files[2]} has no split called {' or '.join(missing)}.")
     samples = {
-        split: [(pictures[i - 1], int(numbers[i - 1]) - 1) for i in splits[name][0]]
+        split: [(images[i - 1], int(numbers[i - 1]) - 1) for i in splits[name][0]]
         for split, name in SPLITS.items()
     }
     return Flowers102.classes, samples
 
 
 def read(file):
-    """Return a picture as the app reads it; raises Unreadable."""
+    """Return an image as the app reads it; raises Unreadable."""
     try:
-        return read_picture({"path": str(file)}, enough=1024)
+        return read_image({"path": str(file)}, enough=1024)
     except (gr.Error, OSError) as error:
         raise Unreadable(f"{file}: {getattr(error, 'message', error)}") from None
 
 
-class Pictures(Dataset):
-    """Pictures, each prepared by `transform`, with the number of the label."""
+class Images(Dataset):
+    """Images, each prepared by `transform`, with the number of the label."""
 
     def __init__(self, samples, transform):
         self.samples, self.transform = samples, transform

@@ -1,4 +1,4 @@
-"""What a training leaves behind: curves, confusion, tables of scores, figures, known answers."""
+"""What a training run produces: curves, confusion, tables of scores, reference predictions."""
 
 import csv
 import hashlib
@@ -39,9 +39,9 @@ def save_scores(file, labels, scores, truths):
 
 
 def measure(scores, truths, top=1):
-    """Return the loss (mean cross-entropy), and the share of pictures whose label is in the top.
+    """Return the loss (mean cross-entropy), and the share of images whose label is in the top.
 
-    `scores` are probabilities (pictures x labels), `truths` the numbers of the right labels.
+    `scores` are probabilities (images x labels), `truths` the numbers of the right labels.
     """
     right = scores.gather(1, truths[:, None])
     hits = scores.topk(min(top, scores.shape[1])).indices == truths[:, None]
@@ -75,7 +75,7 @@ def draw_confusion(file, labels, scores, truths):
     axes = figure.subplots()
     shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
     image = axes.imshow(shares, cmap="magma", vmin=0, vmax=1)
-    figure.colorbar(image, label="share of the pictures with this label")
+    figure.colorbar(image, label="share of the images with this label")
     size = 4 if n > 40 else 9
     axes.set_xticks(range(n), labels, rotation=90, fontsize=size)
     axes.set_yticks(range(n), labels, fontsize=size)
@@ -102,29 +102,29 @@ def write(folder, labels, scores, details, weights):
     metrics["by_label"] = {label: {"right": right, "of": of} for label, right, of in kinds}
     save_json(folder / "metrics.json", {**metrics, **details})
     more = f", {top5:.1%} among the first five" if len(labels) > 5 else ""
-    print(f"Test pictures: {top1:.1%} right{more}.")
+    print(f"Test images: {top1:.1%} right{more}.")
 
 
-def write_known_answers(file, answer):
-    """Write expected.json: what the network answers to the example pictures beside it.
+def write_reference_predictions(file, predict):
+    """Write expected.json: what the network predicts for the example images beside it.
 
-    `answer` gives {label: probability} of a picture's file, the most likely first. What an author
+    `predict` gives {label: probability} of an image's file, the most likely first. What an author
     called right before stays; where the network says something else, no probabilities are kept.
     """
-    before = json.loads(file.read_text(encoding="utf-8"))["pictures"] if file.exists() else {}
-    pictures = {}
-    for picture in sorted(file.parent.glob("*.jpg")):
-        found = answer(picture)
+    before = json.loads(file.read_text(encoding="utf-8"))["images"] if file.exists() else {}
+    images = {}
+    for image in sorted(file.parent.glob("*.jpg")):
+        found = predict(image)
         first = next(iter(found))
-        right = before.get(picture.name, {}).get("labels", [first])
-        pictures[picture.name] = {"labels": right}
-        print(f"data/{picture.name}: {first} ({found[first]:.2f})", end="")
+        right = before.get(image.name, {}).get("labels", [first])
+        images[image.name] = {"labels": right}
+        print(f"data/{image.name}: {first} ({found[first]:.2f})", end="")
         said = f", but {file.name} says: {' or '.join(right)}" if first not in right else ""
-        print(said if picture.name in before else f". Is that right? If not, correct {file.name}")
+        print(said if image.name in before else f". Is that right? If not, correct {file.name}")
         if first in right:
             probabilities = {label: round(p, 4) for label, p in found.items()}
-            pictures[picture.name]["probabilities"] = probabilities
-    save_json(file, {"tolerance": 0.02, "pictures": pictures})
+            images[image.name]["probabilities"] = probabilities
+    save_json(file, {"tolerance": 0.02, "images": images})
 
 
 def put_in_place(weights, file):

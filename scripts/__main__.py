@@ -109,19 +109,19 @@ HELP = """\
 make list                    the apps and the recipes: name, file, what for
 make run APP=sepia           start an app, then open http://localhost:8080
      PORT=9000               on another port
-     HOST=0.0.0.0            open to everybody in your network
+     HOST=0.0.0.0            open to everyone in your network
 make gallery                 one page with all apps, at http://localhost:8080
 make new NAME=leaf_disease FROM=resnet
                              make a folder for your own app; FROM=hello for a bare start
-     WITH=many_pictures      with a recipe; `make list` names them
+     WITH=many_images        with a recipe; `make list` names them
 make model APP=resnet        fetch the weights of an app, nothing else
 make train APP=flower        train the model of an app that has a train_model.py
      ARGS=--help             what can be set: epochs, folder of the data, ...
-make smoke APP=sepia         start an app, call it as a client would, check the answer
+make smoke APP=sepia         start an app, call it as a client would, check the response
      APP=all                 the same for every app
-make expect APP=resnet       look at its answers to the pictures in data/, and keep them
+make expect APP=resnet       look at its predictions for the images in data/ and keep them
 make verify APP=resnet URL=https://my-app.serve.scilifelab.se
-                             does the hosted page give these answers?
+                             does the hosted page give these predictions?
 make check APP=resnet        will SciLifeLab Serve run it? read from its files, no Docker needed
      APP=all                 the same for every app
 make docker APP=resnet       build the container image of an app (fetches its weights)
@@ -134,35 +134,35 @@ make test                    test everything (the first time, it installs what i
 make test-quick              the quick part
 make test-long               what takes several minutes more, such as an image of several GB
 make test-recipes            the recipes whole, in some minutes
-make test-train              the training whole, on small made-up data
+make test-train              a whole training run, on small made-up data
 make test-scale              several copies, several machines, in some minutes
-make fuzz                    10,000 damaged pictures, in about 15 minutes
-make bench                   measure how fast the apps answer, into docs/bench (15 minutes)
-make bench-memory            the memory and rate of 10,000 answers
+make fuzz                    10,000 damaged images, in about 15 minutes
+make bench                   measure how fast the apps respond, into docs/bench (15 minutes)
+make bench-memory            the memory and rate of 10,000 predictions
 make bench-scale             the same for `make scale` and `make classify` (20 minutes)
-make load APP=resnet         let 50 people use an app for a minute, and check their answers
+make load APP=resnet         let 50 users use an app for a minute and check their responses
      USERS=200 SECONDS=60    more of them, or longer
 make scale APP=resnet        serve an app with several copies of its model; installs Ray
      REPLICAS=4              at most so many
      RAY_ADDRESS=10.0.0.5:6379
                              on the machines of a Ray cluster
-make classify APP=resnet IN=folder OUT=answers.csv
-                             classify a folder of pictures, or a list (CSV, Parquet) of them
+make classify APP=resnet IN=folder OUT=predictions.csv
+                             classify a folder of images, or a list (CSV, Parquet) of them
 make lint                    check the style of the code
 make constraints             take the newest versions of all packages that fit
-make audit                   known weaknesses and licences of the packages (needs a network)
+make audit                   known vulnerabilities and licences of the packages (needs a network)
 make sync FROM=resnet        copy a shared change to the other folders
 make workshop                refresh the code listings in docs/workshop
 make site                    make a site of the texts in docs/
      ARGS=--serve            show it, and keep it up to date while you write
-make screenshots             refresh the pictures in docs/images
+make screenshots             refresh the screenshots in docs/images
 make clean                   remove .venv and caches; weights stay
 
 On Windows: .\\make run APP=sepia. Without make: python scripts run APP=sepia."""
 
 
 def read_settings(words):
-    """Return the settings in words such as APP=sepia, or end with a sentence."""
+    """Return the settings in words such as APP=sepia, or end with a message."""
     settings = dict(DEFAULTS)
     for word in words:
         name, equals, value = word.partition("=")
@@ -198,7 +198,7 @@ def call(python, module, *arguments):
         try:
             return process.wait()
         except KeyboardInterrupt:
-            pass  # Ctrl-C has reached the program as well, which then ends by itself
+            pass  # Ctrl-C has reached the program as well, which then ends on its own
 
 
 def main():

@@ -72,7 +72,7 @@ def find_apps(root=ROOT):
 
 
 def find_app(name, root=ROOT):
-    """Return the app called `name`, or end the program with a sentence that lists the names.
+    """Return the app called `name`, or end the program with a message that lists the names.
 
     `name` may also be the path of an app's file, wherever that is.
     """

@@ -87,7 +87,7 @@ def find_image_files(folder, dockerfile):
 
 
 def find_needed_files(folder, code):
-    """Return what lies in the folder and is imported or named by the app's code."""
+    """Return what is in the folder and is imported or named by the app's code."""
     for path in sorted(folder.iterdir()):
         name = re.escape(path.name.removesuffix(".py"))
         if path.suffix == ".py" or any(path.glob("*.py")):

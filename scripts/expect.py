@@ -1,6 +1,6 @@
-"""Write the known answers of an app, data/expected.json, from the model as it is.
+"""Write the reference predictions of an app, data/expected.json, from the model as it is.
 
-Prints the answers first: look at each picture and its label before you agree.
+Prints the predictions first: look at each image and its label before you agree.
 """
 
 import argparse
@@ -9,87 +9,89 @@ import sys
 import tempfile
 from contextlib import closing
 
-import known_answers
+import reference_predictions
 from apps import find_app
-from known_answers import Differs
+from reference_predictions import Differs
 from smoke import Failed, free_port, started
 
-PICTURES = ("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff")
+IMAGES = ("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff")
 
 
-def answers(app):
-    """Return {picture: answer} of the pictures in an app's folder `data`, from the app itself."""
-    pictures = sorted(file for kind in PICTURES for file in (app.folder / "data").glob(kind))
-    known_answers.check_pictures(pictures)
-    if known_answers.made_up(app):
-        raise Differs("The weights are made up, so these answers mean nothing.")
+def predictions(app):
+    """Return {image: prediction} of the images in an app's folder `data`, from the app itself."""
+    images = sorted(file for kind in IMAGES for file in (app.folder / "data").glob(kind))
+    reference_predictions.check_images(images)
+    if reference_predictions.are_random(app):
+        raise Differs("The weights are random, so these predictions mean nothing.")
     port = free_port()
     with (
         tempfile.TemporaryFile() as log,
         tempfile.TemporaryDirectory() as folder,
         started(app, port, log),
-        closing(known_answers.open_client(f"http://127.0.0.1:{port}/", folder)) as client,
+        closing(reference_predictions.open_client(f"http://127.0.0.1:{port}/", folder)) as client,
     ):
-        return {picture: known_answers.ask(client, picture) for picture in pictures}
+        return {image: reference_predictions.ask(client, image) for image in images}
 
 
 def check_labels(app, found):
     """Raise Differs if a label is not one that the author has named before."""
-    if not known_answers.expected_file(app).exists():
+    if not reference_predictions.expected_file(app).exists():
         return
-    before, tolerance = known_answers.read(app)
-    for picture in before.keys() & found.keys():
-        known = {"labels": before[picture]["labels"]}
-        if reason := known_answers.difference(known, found[picture], tolerance):
+    before, tolerance = reference_predictions.read(app)
+    for image in before.keys() & found.keys():
+        reference = {"labels": before[image]["labels"]}
+        if reason := reference_predictions.difference(reference, found[image], tolerance):
             raise Differs(
-                f"{picture.name}: {reason}, as data/expected.json has it.\n"
+                f"{image.name}: {reason}, as data/expected.json has it.\n"
                 "If the app is right, delete that file, and try again."
             )
 
 
 def write(app, found, tolerance):
-    pictures = {
-        picture.name: {
-            "labels": [next(iter(answer))],
-            "probabilities": {label: round(p, 4) for label, p in answer.items()},
+    images = {
+        image.name: {
+            "labels": [next(iter(prediction))],
+            "probabilities": {label: round(p, 4) for label, p in prediction.items()},
         }
-        for picture, answer in found.items()
+        for image, prediction in found.items()
     }
-    text = json.dumps({"tolerance": tolerance, "pictures": pictures}, indent=1, ensure_ascii=False)
-    known_answers.expected_file(app).write_text(text + "\n", encoding="utf-8", newline="\n")
+    text = json.dumps({"tolerance": tolerance, "images": images}, indent=1, ensure_ascii=False)
+    file = reference_predictions.expected_file(app)
+    file.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Write the known answers of an app.")
+    parser = argparse.ArgumentParser(description="Write the reference predictions of an app.")
     parser.add_argument("app", help="its name, as in `make list`")
     parser.add_argument("--yes", action="store_true", help="you have looked: write them")
     parser.add_argument(
         "--tolerance",
         type=float,
-        default=known_answers.TOLERANCE,
+        default=reference_predictions.TOLERANCE,
         help="how far a probability may be off (default: 0.02; bfloat16 needs about 0.05)",
     )
     options = parser.parse_args(argv)
     app = find_app(options.app)
     if app.is_step:
-        sys.exit("Only an app with a folder of its own has known answers.")
+        sys.exit("Only an app with a folder of its own has reference predictions.")
     if app.weights and not app.weights.exists():
         sys.exit(f"The trained weights are missing. Fetch them: make model APP={app.name}")
     try:
-        found = answers(app)
+        found = predictions(app)
         check_labels(app, found)
     except (Differs, Failed) as error:
         sys.exit(f"Nothing was written. {error}")
-    for picture, answer in found.items():
-        shown = ", ".join(f"{label} {p:.3f}" for label, p in answer.items())
-        print(f"{picture.relative_to(app.folder)}: {shown}")
+    for image, prediction in found.items():
+        shown = ", ".join(f"{label} {p:.3f}" for label, p in prediction.items())
+        print(f"{image.relative_to(app.folder)}: {shown}")
     if not options.yes:
         if not sys.stdin.isatty():
             sys.exit("Nothing was written. If each is right: the same command with ARGS=--yes")
         if input("Is each of them right? Type yes to write them: ").strip().lower() != "yes":
             sys.exit("Nothing was written.")
     write(app, found, options.tolerance)
-    print(f"Written: {known_answers.expected_file(app)}. Say in README.md what you compared with.")
+    file = reference_predictions.expected_file(app)
+    print(f"Written: {file}. Note in README.md what you compared against.")
 
 
 if __name__ == "__main__":

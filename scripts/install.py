@@ -20,7 +20,7 @@ from apps import ROOT, find_app, find_apps
 
 VENV = ROOT / ".venv"
 STAMPS = VENV / "installed"
-# PyTorch's own index has builds without CUDA: 200 MB in place of several GB
+# PyTorch's own index has builds without CUDA: 200 MB instead of several GB
 TORCH_INDEX = os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu")
 
 
@@ -29,7 +29,7 @@ def venv_python():
 
 
 def make_venv():
-    """Create `.venv`, or end the program with a sentence that says what is missing."""
+    """Create `.venv`, or end the program with a message that says what is missing."""
     print("Making the environment .venv ...", flush=True)
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -62,7 +62,7 @@ def installed():
     return {path.name for path in VENV.glob("[Ll]ib/**/site-packages/*.dist-info")}
 
 
-def index_answers(index):
+def index_responds(index):
     """Ask `index` once: pip would try again and again for every single package."""
     try:
         urllib.request.urlopen(index.rstrip("/") + "/torch/", timeout=10).close()
@@ -112,7 +112,7 @@ def install(requirements):
     before = installed()
     torch = [line for line in requirements if package_name(line) in ("torch", "torchvision")]
     if torch and platform.system() == "Linux" and TORCH_INDEX:
-        if index_answers(TORCH_INDEX):
+        if index_responds(TORCH_INDEX):
             # --no-deps: only these packages are looked for there, the others come as always
             pip("install", "--no-deps", "--extra-index-url", TORCH_INDEX, *torch)
         else:
@@ -152,4 +152,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command goes on where it was.")
+        sys.exit("\nStopped. The same command continues where it was.")

@@ -158,7 +158,7 @@ def next_steps(app, name, recipe=None):
     else:
         source, code = f"{source}, without its weights", 'the part "Your model", and the first line'
         other = ("download_model.py", "where your weights are; or delete it, and put them in data/")
-    rows = [("main.py", code), other, ("README.md", "what people must know about your app")]
+    rows = [("main.py", code), other, ("README.md", "what users must know about your app")]
     width = max(len(file) for file, _ in rows)
     lines = [f"  {name}/{file:{width}}  {what}\n" for file, what in rows]
     after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"

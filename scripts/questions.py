@@ -1,10 +1,10 @@
-"""What an app is asked when it is tried, and whether its answer will do."""
+"""The input values sent to an app when it is tried, and the checks of its responses."""
 
 from pathlib import Path
 
-# what a step app is asked, and what it must answer
+# what is sent to a step app, and what it must return
 GREETING = (["Ada", True, 50], ("Good morning Ada. It is 50 degrees today", 10))
-QUESTIONS = {
+INPUTS = {
     "hello_app.py": (["Ada"], "Hello Ada!"),
     "hello2_app.py": GREETING,
     "hello3_app.py": GREETING,
@@ -18,16 +18,16 @@ class Failed(Exception):
     """A check that the app did not pass; the message says what it did instead."""
 
 
-def make_picture(folder):
-    """Write a JPEG picture of 320 x 240 pixels, red to the left and blue to the right."""
+def make_image(folder):
+    """Write a JPEG image of 320 x 240 pixels, red to the left and blue to the right."""
     from PIL import Image
 
     gradient = Image.linear_gradient("L").rotate(90).resize((320, 240))
-    picture = Image.merge(
+    image = Image.merge(
         "RGB", (gradient, gradient.point(lambda v: v // 2), gradient.point(lambda v: 255 - v))
     )
-    file = Path(folder) / "picture.jpg"
-    picture.save(file, quality=90)
+    file = Path(folder) / "image.jpg"
+    image.save(file, quality=90)
     return file
 
 
@@ -36,7 +36,7 @@ def example_value(parameter, folder):
     from gradio_client import handle_file
 
     if parameter["component"] == "Image":
-        return handle_file(str(make_picture(folder)))
+        return handle_file(str(make_image(folder)))
     if parameter["component"] == "File":
         return None
     return "Ada" if parameter["component"] == "Textbox" else parameter["example_input"]
@@ -60,75 +60,75 @@ def first_example(config, endpoint):
     return rows[0] if rows else None
 
 
-def check_label(answer):
-    """Check the answer of a gr.Label: probabilities, the largest first."""
-    confidences = [row["confidence"] for row in answer["confidences"]]
+def check_label(prediction):
+    """Check the prediction in a gr.Label: probabilities, the largest first."""
+    confidences = [row["confidence"] for row in prediction["confidences"]]
     if not confidences or confidences != sorted(confidences, reverse=True):
         raise Failed(f"the probabilities are not in order: {confidences}")
     if min(confidences) < 0 or sum(confidences) > 1.001:
         raise Failed(f"these are no probabilities: {confidences}")
-    return f"{len(confidences)} labels, first {answer['label']!r}, {confidences[0]:.3f}"
+    return f"{len(confidences)} labels, first {prediction['label']!r}, {confidences[0]:.3f}"
 
 
-def check_answer(app, client, endpoint, parameters, folder):
-    """Ask the app one thing and return what it answered, in words; raise Failed if it is wrong."""
+def check_prediction(app, client, endpoint, parameters, folder):
+    """Call the app once and return its result, in words; raise Failed if it is wrong."""
     from gradio_client.exceptions import AppError
 
-    question, expected = QUESTIONS.get(app.file.name, (None, None))
-    question = question or first_example(client.config, endpoint)
-    question = question or [example_value(parameter, folder) for parameter in parameters]
+    values, expected = INPUTS.get(app.file.name, (None, None))
+    values = values or first_example(client.config, endpoint)
+    values = values or [example_value(parameter, folder) for parameter in parameters]
     try:
-        answer = client.predict(*question, api_name=endpoint)
-    except AppError as error:  # nobody here knows what files it takes, or what text a program sends
+        result = client.predict(*values, api_name=endpoint)
+    except AppError as error:  # it is unknown what files it takes, or what text a program sends
         if {"File", "Api"} & {parameter["component"] for parameter in parameters}:
-            return sentence_of(error)
+            return message_of(error)
         advice = "If the page has examples, the first of them is sent"
-        raise Failed(f"{question} gave: {sentence_of(error)} {advice}") from None
-    if expected and answer != expected:
-        raise Failed(f"{question} gave {answer!r} and not {expected!r}")
-    if isinstance(answer, str) and Path(answer).is_file():
-        return f"a file, {Path(answer).name}, {Path(answer).stat().st_size:,} bytes"
-    if isinstance(answer, dict) and "confidences" in answer:
-        return check_label(answer)
-    if answer in (None, ""):
-        raise Failed("the app answered nothing")
-    return repr(answer)[:70]
+        raise Failed(f"{values} gave: {message_of(error)} {advice}") from None
+    if expected and result != expected:
+        raise Failed(f"{values} gave {result!r} and not {expected!r}")
+    if isinstance(result, str) and Path(result).is_file():
+        return f"a file, {Path(result).name}, {Path(result).stat().st_size:,} bytes"
+    if isinstance(result, dict) and "confidences" in result:
+        return check_label(result)
+    if result in (None, ""):
+        raise Failed("the app returned nothing")
+    return repr(result)[:70]
 
 
 def empty_form(config, endpoint):
-    """Return what the page sends if somebody presses Submit at once."""
+    """Return what the page sends if a user presses Submit at once."""
     inputs = inputs_of(config, endpoint)
     values = [component["props"].get("value") for component in inputs]
     texts = [component["type"] == "textbox" for component in inputs]
     return ["" if text and not value else value for text, value in zip(texts, values, strict=True)]
 
 
-def sentence_of(error):
-    """Return what an app said to the person at the screen; raise Failed if it is no sentence."""
-    sentence = str(error)
-    if " " not in sentence or "upstream Gradio app has raised" in sentence:
-        raise Failed(f"no sentence that helps, but: {sentence}") from None
-    return sentence
+def message_of(error):
+    """Return an app's message to the user; raise Failed if it is none that helps."""
+    message = str(error)
+    if " " not in message or "upstream Gradio app has raised" in message:
+        raise Failed(f"no message that helps, but: {message}") from None
+    return message
 
 
 def check_empty_form(client, endpoint):
-    """Send the form as it opens: an answer, or a sentence for the person at the screen."""
+    """Send the form as it opens, and return the result or the message that the user gets."""
     from gradio_client.exceptions import AppError
 
     try:
-        answer = client.predict(*empty_form(client.config, endpoint), api_name=endpoint)
+        result = client.predict(*empty_form(client.config, endpoint), api_name=endpoint)
     except AppError as error:
-        return sentence_of(error)
-    return repr(answer)[:70]
+        return message_of(error)
+    return repr(result)[:70]
 
 
 def check_closed(url, endpoint):
-    """Name a file and an address that were not uploaded: the app must refuse them at the door."""
+    """Name a file and an address that were not uploaded: the app must refuse them."""
     import httpx
 
-    for path in ("/etc/hosts", "https://example.invalid/picture.png"):
+    for path in ("/etc/hosts", "https://example.invalid/image.png"):
         data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-        answer = httpx.post(f"{url}gradio_api/call{endpoint}", json=data, trust_env=False)
-        if answer.status_code != 403:
+        response = httpx.post(f"{url}gradio_api/call{endpoint}", json=data, trust_env=False)
+        if response.status_code != 403:
             raise Failed("it takes a file that was not uploaded: see guard.py of any app")
     return "only uploads are opened"

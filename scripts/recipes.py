@@ -1,7 +1,7 @@
 """List the recipes, or put one into the folder of an app.
 
 A recipe is a folder in docs/recipes: a page (README.md), a diff with the name of the folder, and
-in `files` what is copied as it stands. The diff's first line says what the recipe gives, its second
+in `files` what is copied as it is. The diff's first line says what the recipe gives, its second
 the apps that it is for, the first of them by default; there is no other registry.
 """
 
@@ -35,7 +35,7 @@ def find_recipes(root=ROOT):
 
 
 def find_recipe(name):
-    """Return the recipe called `name`, or end the program with a sentence that lists the names."""
+    """Return the recipe called `name`, or end the program with a message that lists the names."""
     recipes = {recipe.name: recipe for recipe in find_recipes()}
     if name not in recipes:
         names = ", ".join(recipes)

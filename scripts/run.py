@@ -1,6 +1,6 @@
 """Start one app, on a host and port of one's choice, and say which address to open.
 
-The app's file runs as it stands, as by `python FILE`, but for two things: the server's name and
+The app's file runs unchanged, as with `python FILE`, but for two things: the server's name and
 port, which the file fixes for containers and for the workshop, are replaced; and an app that has no
 `guard.py`, such as `hello`, is protected by it as well.
 """
@@ -15,7 +15,7 @@ import sys
 
 from apps import ROOT, find_app
 
-DOOR = ROOT / "example_apps" / "guard.py"
+GUARD = ROOT / "example_apps" / "guard.py"
 
 
 def parse_port(text):
@@ -33,7 +33,7 @@ def end_port_taken(port):
 
 
 def require_free_port(host, port):
-    """End the program with a sentence if the port cannot be had."""
+    """End the program with a message if the port cannot be had."""
     with socket.socket() as probe:
         if os.name != "nt":  # as the server does it: a port closed a moment ago is free
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,7 +46,7 @@ def require_free_port(host, port):
 
 
 def address_in_network():
-    """Return this computer's address for others in the room; nothing is sent to find it."""
+    """Return this computer's address in its network; nothing is sent to find it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -58,9 +58,9 @@ def address_in_network():
 def guard():
     """Return the settings of launch() that protect an app, and make its folder of uploads.
 
-    It lies in the folder that the environment names now.
+    It is in the folder that the environment names now.
     """
-    return runpy.run_path(str(DOOR))["GUARD"]
+    return runpy.run_path(str(GUARD))["GUARD"]
 
 
 def start_on(host, port, name):
@@ -76,7 +76,7 @@ def start_on(host, port, name):
         except OSError as error:
             if "empty port" not in str(error):
                 raise
-            end_port_taken(port)  # by somebody else, while this app was loading
+            end_port_taken(port)  # by another program, while this app was loading
         local = host in ("127.0.0.1", "localhost")
         print(f"{name} runs. Open http://localhost:{port} in your browser.")
         if local:
@@ -97,7 +97,7 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     app = find_app(arguments.app)
     require_free_port(arguments.host, arguments.port)
-    # Gradio asks its own server whether it is up; a proxy must not answer that
+    # Gradio asks its own server whether it is up; a proxy must not respond to that
     os.environ["NO_PROXY"] = ",".join(
         filter(None, [os.environ.get("NO_PROXY"), "localhost,127.0.0.1", arguments.host])
     )

@@ -1,6 +1,6 @@
-"""Try apps as a user would: start each on a free port, call it, check its answers, stop it.
+"""Try apps as a user would: start each on a free port, call it, check its responses, stop it.
 
-Where a classifier's trained weights are missing, it is tried with made-up ones in a temporary
+Where a classifier's trained weights are missing, it is tried with random ones in a temporary
 folder: its labels mean nothing then, and the output says so.
 """
 
@@ -16,10 +16,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-import known_answers
+import reference_predictions
 from apps import find_app, find_apps
-from made_up_weights import with_made_up_weights
-from questions import Failed, check_answer, check_closed, check_empty_form
+from questions import Failed, check_closed, check_empty_form, check_prediction
+from random_weights import with_random_weights
 
 START_S, STOP_S = 120, 15
 RUN_APP = Path(__file__).with_name("run.py")
@@ -56,16 +56,16 @@ def check_over_http(app, url, folder):
     """Run the checks that need nothing but the app's address; return whether all passed."""
     url = url.rstrip("/") + "/"
     passed = report(app, "its page opens", check_page, url)
-    with contextlib.closing(known_answers.open_client(url, folder)) as client:
-        for endpoint, description in known_answers.functions(client).items():
+    with contextlib.closing(reference_predictions.open_client(url, folder)) as client:
+        for endpoint, description in reference_predictions.functions(client).items():
             asked = (client, endpoint, description["parameters"], folder)
-            passed &= report(app, f"{endpoint} answers", check_answer, app, *asked)
+            passed &= report(app, f"{endpoint} answers", check_prediction, app, *asked)
             empty = (check_empty_form, client, endpoint)
             passed &= report(app, f"{endpoint} with an empty form", *empty)
             passed &= report(app, f"{endpoint} is closed", check_closed, url, endpoint)
-        if known_answers.expected_file(app).exists():
-            asked = (known_answers.compare_unless_made_up, app, client)
-            passed &= report(app, "known answers", *asked)
+        if reference_predictions.expected_file(app).exists():
+            asked = (reference_predictions.compare_unless_random, app, client)
+            passed &= report(app, "reference predictions", *asked)
     return passed
 
 
@@ -97,7 +97,7 @@ def wait_until_open(process, port, log):
     while time.monotonic() < deadline:
         if process.poll() is not None:
             log.seek(0)
-            raise Failed(f"it ended by itself: {log.read().decode(errors='replace').strip()}")
+            raise Failed(f"it ended on its own: {log.read().decode(errors='replace').strip()}")
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
@@ -111,7 +111,7 @@ def smoke(app):
         try:
             port = free_port()
             start = time.monotonic()
-            app = with_made_up_weights(app, folder)
+            app = with_random_weights(app, folder)
             with started(app, port, log) as process:
                 print(f"ok    {app.name}: starts ({time.monotonic() - start:.1f} s)", flush=True)
                 passed = check_over_http(app, f"http://127.0.0.1:{port}/", folder)

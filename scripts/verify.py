@@ -1,11 +1,11 @@
-"""Ask a hosted page whether it answers as the model of this folder did: its known answers."""
+"""Compare a hosted page's predictions with the reference predictions of this folder."""
 
 import argparse
 import sys
 import tempfile
 from contextlib import closing
 
-import known_answers
+import reference_predictions
 from apps import find_app
 
 CONNECT_S = 30
@@ -16,35 +16,37 @@ def open_page(url, folder):
     import httpx
 
     if not url.startswith(("http://", "https://")):
-        raise known_answers.Differs(f'"{url}" is no address. Set URL=https://..., as in a browser.')
+        raise reference_predictions.Differs(
+            f'"{url}" is no address. Set URL=https://..., as in a browser.'
+        )
     local = httpx.URL(url).host in ("127.0.0.1", "localhost")
     try:
-        return known_answers.open_client(url, folder, CONNECT_S, trust_env=not local)
-    except Exception as error:  # whatever an address may answer
+        return reference_predictions.open_client(url, folder, CONNECT_S, trust_env=not local)
+    except Exception as error:  # whatever an address may respond
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        raise known_answers.Differs(
+        raise reference_predictions.Differs(
             f"No Gradio app answers at {url} ({reason.rstrip(': ')}).\n"
             "Does the page open in a browser? An app that was just started takes a minute."
         ) from None
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Ask a hosted page its known answers.")
+    parser = argparse.ArgumentParser(description="Compare a hosted page with its references.")
     parser.add_argument("app", help="its name, as in `make list`")
     parser.add_argument("--url", default="", help="the address of the hosted page")
     options = parser.parse_args(argv)
     app = find_app(options.app)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            known_answers.read(app)  # before anybody is asked
+            reference_predictions.read(app)  # before the page is asked
             with closing(open_page(options.url, folder)) as client:
-                print(f"{options.url}: {known_answers.compare(app, client)}.")
-        except known_answers.Differs as error:
+                print(f"{options.url}: {reference_predictions.compare(app, client)}.")
+        except reference_predictions.Differs as error:
             sys.exit(f"{app.name}: {error}")
         except TimeoutError:
-            sys.exit(f"{options.url} took over {known_answers.ANSWER_S} s for an answer.")
+            sys.exit(f"{options.url} took over {reference_predictions.PREDICT_S} s to respond.")
         except Exception as error:  # what the app says, or the network does
-            sys.exit(f"{options.url} gave no answer: {error}")
+            sys.exit(f"{options.url} gave no prediction: {error}")
 
 
 if __name__ == "__main__":

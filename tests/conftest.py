@@ -25,8 +25,8 @@ SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from apps import App, find_app  # noqa: E402
-from made_up_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
-from maintain.browser import find_browser, save_picture  # noqa: E402
+from maintain.browser import find_browser, save_screenshot  # noqa: E402
+from random_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
 from smoke import free_port, started  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
@@ -51,15 +51,15 @@ settings.load_profile("short")
 def pytest_configure():
     for name in OF_MAKE:
         os.environ.pop(name, None)
-    # Gradio and its client ask 127.0.0.1; a proxy of the network must not answer that
+    # Gradio and its client ask 127.0.0.1; a network proxy must not handle that
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
 def pytest_collection_modifyitems(config, items):
     """Begin with the files that take longest, so that two workers end at the same time."""
-    if config.getoption("pictures"):
-        items[:] = [item for item in items if "picture" in item.fixturenames]
+    if config.getoption("screenshots"):
+        items[:] = [item for item in items if "screenshot" in item.fixturenames]
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
 
 
@@ -88,7 +88,7 @@ class Served(NamedTuple):
 def serve(tmp_path_factory):
     """Return a function that starts an app once for all tests and returns it as `Served`.
 
-    Gradio looks for work a thousand times a second, so an app rests until a test asks for it.
+    Gradio looks for work a thousand times per second, so an app rests until a test asks for it.
     In the end, whatever the tests have sent, no app has printed a traceback or a warning.
     """
     running, processes, used = {}, {}, {}
@@ -128,7 +128,7 @@ def import_app(app):
 def import_file(file, name=None):
     """Import a file of an app's folder with the modules beside it."""
     sys.path.insert(0, str(file.parent))
-    for beside in ("picture", "cores", "guard"):
+    for beside in ("image", "cores", "guard"):
         sys.modules.pop(beside, None)
     try:
         specification = importlib.util.spec_from_file_location(name or file.stem, file)
@@ -215,7 +215,7 @@ def wait_until_open(process, url):
 
 @pytest.fixture(scope="session")
 def classifier(tmp_path_factory):
-    """Return a function that copies a classifier's folder and gives it made-up weights."""
+    """Return a function that copies a classifier's folder and gives it random weights."""
     copies = {}
 
     def copy_classifier(name):
@@ -316,17 +316,17 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--pictures", action="store_true", help="save the pictures of the recipes")
+    parser.addoption("--screenshots", action="store_true", help="save those of the recipes")
 
 
 @pytest.fixture
-def picture(request):
-    """Return a function that saves a page as the picture of a recipe, for `make screenshots`."""
+def screenshot(request):
+    """Return a function that saves a page as the screenshot of a recipe, for `make screenshots`."""
 
     def save(page, recipe):
-        if request.config.getoption("pictures"):
+        if request.config.getoption("screenshots"):
             file = ROOT / "docs" / "images" / f"recipe-{recipe}.png"
-            save_picture(page, file, full_page=True)
+            save_screenshot(page, file, full_page=True)
 
     return save
 

@@ -1,6 +1,6 @@
 """A data set in the form of Oxford 102 Flowers, and weights of a VGG19, made for the tests.
 
-The pictures can be learned: petals of five of the 102 kinds, each with a colour of its own.
+The images can be learned: petals of five of the 102 kinds, each with a colour of its own.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ KINDS = {
     (49, "oxeye daisy"): (245, 245, 245),
     (93, "ball moss"): (60, 140, 60),
 }
-SPLITS = {"trnid": 6, "valid": 2, "tstid": 2}  # pictures of each kind
+SPLITS = {"trnid": 6, "valid": 2, "tstid": 2}  # images of each kind
 
 
 def draw_petal(colour, chance, size=(150, 130)):
-    """Return a picture of a colour, a little different each time, with some noise."""
+    """Return an image of a colour, a little different each time, with some noise."""
     shade = tuple(max(0, min(255, value + chance.randint(-15, 15))) for value in colour)
     noise = Image.frombytes("L", size, chance.randbytes(size[0] * size[1])).convert("RGB")
     return Image.blend(Image.new("RGB", size, shade), noise, 0.2)
@@ -56,16 +56,16 @@ def make_data_set(folder, splits=SPLITS, kinds=KINDS):
 def make_start(folder):
     """Save the first layers of a real VGG19, with random numbers, under a name with its digest.
 
-    Random layers answer nearly the same to all pictures. So those of the last one are shifted and
-    scaled: what is left of a grey picture has the mean 0 and the deviation 1.
+    Random layers give nearly the same output for all images. So those of the last one are shifted
+    and scaled: what is left of a grey image has the mean 0 and the deviation 1.
     """
     torch.manual_seed(0)
     model = vgg19().eval()
     grey = VGG19_Weights.IMAGENET1K_V1.transforms()(draw_petal((128, 128, 128), random.Random(0)))
     last = model.features[34]
     with torch.no_grad():
-        answer = model.features[:35](grey.unsqueeze(0))
-        mean, deviation = answer.mean((0, 2, 3)), answer.std((0, 2, 3))
+        output = model.features[:35](grey.unsqueeze(0))
+        mean, deviation = output.mean((0, 2, 3)), output.std((0, 2, 3))
         last.weight /= deviation[:, None, None, None]
         last.bias.sub_(mean).div_(deviation)
     weights = {n: v for n, v in model.state_dict().items() if n.startswith("features.")}

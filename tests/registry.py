@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Registry(BaseHTTPRequestHandler):
-    """Answers as the OCI distribution specification says, and keeps all in `self.server.kept`."""
+    """Responds as the OCI distribution specification says, and keeps all in `self.server.kept`."""
 
     protocol_version = "HTTP/1.1"
 
@@ -26,7 +26,7 @@ class Registry(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def answer(self, status, body=b"", **headers):
+    def respond(self, status, body=b"", **headers):
         self.send_response(status)
         for name, value in {"Content_Length": len(body), **headers}.items():
             self.send_header(name.replace("_", "-"), str(value))
@@ -37,24 +37,24 @@ class Registry(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.partition("?")[0]
         if path == "/v2/":
-            return self.answer(200, b"{}", Content_Type="application/json")
+            return self.respond(200, b"{}", Content_Type="application/json")
         if path not in self.server.kept:
             error = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}
-            return self.answer(404, json.dumps(error).encode(), Content_Type="application/json")
+            return self.respond(404, json.dumps(error).encode(), Content_Type="application/json")
         kind, body = self.server.kept[path]
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        self.answer(200, body, Content_Type=kind, Docker_Content_Digest=digest)
+        self.respond(200, body, Content_Type=kind, Docker_Content_Digest=digest)
 
     do_HEAD = do_GET
 
     def do_POST(self):
         self.read_body()
-        self.answer(202, Location=f"{self.path.partition('?')[0].rstrip('/')}/{uuid.uuid4()}")
+        self.respond(202, Location=f"{self.path.partition('?')[0].rstrip('/')}/{uuid.uuid4()}")
 
     def do_PATCH(self):
         body = self.server.kept.get(self.path, ("", b""))[1] + self.read_body()
         self.server.kept[self.path] = ("", body)
-        self.answer(202, Location=self.path, Range=f"0-{len(body) - 1}")
+        self.respond(202, Location=self.path, Range=f"0-{len(body) - 1}")
 
     def do_PUT(self):
         path, body = self.path.partition("?")[0], self.read_body()
@@ -67,7 +67,7 @@ class Registry(BaseHTTPRequestHandler):
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
         kind = self.headers.get("Content-Type", "application/octet-stream")
         self.server.kept[f"{folder}/{digest}"] = (kind, body)
-        self.answer(201, Location=f"{folder}/{digest}", Docker_Content_Digest=digest)
+        self.respond(201, Location=f"{folder}/{digest}", Docker_Content_Digest=digest)
 
 
 @contextlib.contextmanager

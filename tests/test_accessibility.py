@@ -1,4 +1,4 @@
-"""The pages for people who see little or use no mouse: axe's rules, and the keyboard alone.
+"""The pages for users who see little or use no mouse: axe's rules, and the keyboard alone.
 
 What axe finds in Gradio's own parts is listed here; anything else fails. The pages of the three
 classifiers are the same but for their texts, so one of them is looked at.
@@ -6,8 +6,8 @@ classifiers are the same but for their texts, so one of them is looked at.
 
 import re
 
-import pictures
 import pytest
+import sample_images
 from apps import find_app
 from axe_playwright_python.sync_playwright import Axe
 from conftest import STEPS, long
@@ -22,8 +22,8 @@ OF_GRADIO = [
     *(("color-contrast", words) for words in ("settings", "max_value", "min_value", 'class="or ')),
     ("color-contrast", "block-info"),
     ("color-contrast", "https://www.doi.org/"),  # links in its theme Soft, when it is dark
-    ("aria-prohibited-attr", "Empty value"),  # a picture or an answer that is not there yet
-    ("button-name", "gallery-item"),  # examples that are pictures
+    ("aria-prohibited-attr", "Empty value"),  # an image or a result that is not there yet
+    ("button-name", "gallery-item"),  # examples that are images
 ]
 
 
@@ -31,7 +31,7 @@ DARK = ("hello", "themed", "resnet")  # the others have the colours of the first
 
 
 def serious(page):
-    """Return what hinders people seriously, and is not Gradio's: (rule, element) each."""
+    """Return what hinders users seriously, and is not Gradio's: (rule, element) each."""
     rules = Axe().run(page).response["violations"]
     found = [
         (rule["id"], node["html"][:300])
@@ -91,9 +91,9 @@ def test_a_greeting_by_keyboard_alone(open_app, page, name):
 
 
 @pytest.mark.parametrize("name", ["sepia", "resnet"])
-def test_a_picture_by_keyboard_alone(open_app, page, tmp_path, name):
-    """The field opens the window in which people choose a file; that is the browser's own."""
-    pictures.drawing().save(tmp_path / "photo.png")
+def test_an_image_by_keyboard_alone(open_app, page, tmp_path, name):
+    """The field opens the window in which users choose a file; that is the browser's own."""
+    sample_images.drawing().save(tmp_path / "photo.png")
     open_app(name)
     tab_to(page, page.get_by_role("button", name="Drop an image").first)
     choosers = []

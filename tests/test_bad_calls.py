@@ -1,4 +1,4 @@
-"""Calls that no page makes: each is refused, by a 4xx or a sentence, and the app goes on.
+"""Calls that no page makes: each is refused, by a 4xx or a message, and the app goes on.
 
 That no app has printed a traceback is checked in the end, by the fixture `serve`.
 """
@@ -9,9 +9,9 @@ import re
 import shutil
 from pathlib import Path
 
-import pictures
 import pytest
 import requests
+import sample_images
 from apps import App, find_app
 from conftest import ROOT, STEPS, long
 from playwright.sync_api import expect
@@ -28,15 +28,15 @@ def running(serve, classifier):
 
 
 def ask(served, name, body, route="call"):
-    """Send a body to an app's function; return the status and all that it answered."""
+    """Send a body to an app's function; return the status and the whole response."""
     url = f"{served.url}gradio_api/{route}/{FUNCTIONS.get(name, 'greet')}"
     content = body if isinstance(body, bytes) else json.dumps(body)
     headers = {"Content-Type": "application/json"}
-    answer = requests.post(url, data=content, headers=headers, timeout=30)
-    if route == "call" and answer.ok:
-        event = answer.json()["event_id"]
-        return answer.status_code, requests.get(f"{url}/{event}", timeout=30).text
-    return answer.status_code, answer.text
+    response = requests.post(url, data=content, headers=headers, timeout=30)
+    if route == "call" and response.ok:
+        event = response.json()["event_id"]
+        return response.status_code, requests.get(f"{url}/{event}", timeout=30).text
+    return response.status_code, response.text
 
 
 WRONG_DATA = {
@@ -54,12 +54,12 @@ WRONG_DATA = {
 
 # a text field takes whatever can be written as a text; what is too much is not looked at
 ONE_TEXT = {*WRONG_DATA} - {"no argument", "nothing"}
-ANSWERED = {name: ONE_TEXT for name in ("hello", "progress", "themed")}
-ANSWERED |= {name: {"too many", "a number"} for name in ("multi-input", "examples")}
+ACCEPTED = {name: ONE_TEXT for name in ("hello", "progress", "themed")}
+ACCEPTED |= {name: {"too many", "a number"} for name in ("multi-input", "examples")}
 
 
 CASES = [
-    # progress takes 4 s for an answer, and is otherwise like hello
+    # progress takes 4 s to respond, and is otherwise like hello
     long(name, kind) if name == "progress" and kind in ONE_TEXT else (name, kind)
     for name in EACH
     for kind in WRONG_DATA
@@ -67,16 +67,16 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_wrong_arguments_are_refused_or_answered(running, name, kind):
+def test_wrong_arguments_are_refused_or_accepted(running, name, kind):
     served = running(name)
     for route in ("call", "run"):
-        status, answer = ask(served, name, {"data": WRONG_DATA[kind]}, route)
-        assert "Traceback" not in answer
-        if status == 200 and "event: error" not in answer:
-            assert kind in ANSWERED.get(name, ())
-        else:  # a sentence; Gradio's /run says 500 with each gr.Error
-            words = re.search(r'"(?:error|message)":"(\w+ .+?\.?)"', answer.replace('": "', '":"'))
-            assert words, (route, status, answer)
+        status, text = ask(served, name, {"data": WRONG_DATA[kind]}, route)
+        assert "Traceback" not in text
+        if status == 200 and "event: error" not in text:
+            assert kind in ACCEPTED.get(name, ())
+        else:  # a message; Gradio's /run says 500 with each gr.Error
+            words = re.search(r'"(?:error|message)":"(\w+ .+?\.?)"', text.replace('": "', '":"'))
+            assert words, (route, status, text)
     assert requests.get(served.url, timeout=10).ok
 
 
@@ -103,8 +103,8 @@ def test_a_function_that_is_not_there_or_values_that_do_not_fit_by_any_way(runni
         ("reset", {}),
     ]
     for route, body in wrong:
-        answer = requests.post(api + route, json=body, timeout=20)
-        assert 400 <= answer.status_code < 500, (route, body, answer.text)
+        response = requests.post(api + route, json=body, timeout=20)
+        assert 400 <= response.status_code < 500, (route, body, response.text)
     assert requests.get(served.url, timeout=10).ok
 
 
@@ -134,22 +134,22 @@ def of_files(serve, tmp_path_factory):
     return serve(App(("files",), main, ""))
 
 
-def test_what_is_no_file_is_refused_in_a_sentence(of_files):
+def test_what_is_no_file_is_refused_with_a_message(of_files):
     content = {"files": ("note.txt", b"Hello", "text/plain")}
     (path,) = requests.post(of_files.url + "gradio_api/upload", files=content, timeout=10).json()
     file = {"path": path, "meta": FILE_MARK}
     for data in ([file, None], [file, []], [file, [file, file]]):
-        status, answer = ask(of_files, "files", {"data": data})
-        assert (status, f"note.txt {len(data[1] or [])}!" in answer) == (200, True)
+        status, text = ask(of_files, "files", {"data": data})
+        assert (status, f"note.txt {len(data[1] or [])}!" in text) == (200, True)
     for kind, value in {**NO_FILES, "no list": file}.items():
         value = json.loads(json.dumps(value).replace("UPLOAD", path))
         wrong = [[file, value]] if kind == "no list" else [[value, None], [file, value]]
         for data in wrong:
-            status, answer = ask(of_files, "files", {"data": data})
-            assert status in (403, 422), (kind, data, answer)
-            assert "must be a" in answer or "Only files that were uploaded" in answer
-    status, answer = ask(of_files, "files", {"data": [[file], None]})
-    assert (status, "One must be a file" in answer) == (422, True)
+            status, text = ask(of_files, "files", {"data": data})
+            assert status in (403, 422), (kind, data, text)
+            assert "must be a" in text or "Only files that were uploaded" in text
+    status, text = ask(of_files, "files", {"data": [[file], None]})
+    assert (status, "One must be a file" in text) == (422, True)
 
 
 BODIES = {
@@ -168,8 +168,8 @@ BODIES = {
 def test_a_body_that_is_none_is_refused(running, name, kind):
     served = running(name)
     for route in ("call", "run"):
-        status, answer = ask(served, name, BODIES[kind], route)
-        assert 400 <= status < 500, (route, answer)
+        status, text = ask(served, name, BODIES[kind], route)
+        assert 400 <= status < 500, (route, text)
     assert requests.get(served.url, timeout=10).ok
 
 
@@ -204,16 +204,16 @@ def test_an_event_of_somebody_else_is_not_told(running, name):
 )
 def test_the_name_of_an_upload_leads_nowhere(running, tmp_path, upload_name):
     served = running("sepia")
-    pictures.drawing().save(tmp_path / "a.png")
+    sample_images.drawing().save(tmp_path / "a.png")
     files = {"files": (upload_name, (tmp_path / "a.png").read_bytes())}
-    answer = requests.post(served.url + "gradio_api/upload", files=files, timeout=10)
-    if answer.ok:
-        (path,) = answer.json()
+    response = requests.post(served.url + "gradio_api/upload", files=files, timeout=10)
+    if response.ok:
+        (path,) = response.json()
         assert served.uploads in Path(path).resolve().parents
         status, text = ask(served, "sepia", {"data": [{"path": path}]})
         assert (status, "event: complete" in text) == (200, True)
     else:
-        assert 400 <= answer.status_code < 500
+        assert 400 <= response.status_code < 500
 
 
 def test_markup_stays_text_on_the_page(running, page):

@@ -1,4 +1,4 @@
-"""`make bench`: its visitors get answers, and the figures in the text are those that it wrote."""
+"""`make bench`: its users get predictions, and the figures in the text are those that it wrote."""
 
 import json
 import shutil
@@ -77,14 +77,14 @@ def test_a_figure_that_is_not_met_is_said_not_to_be():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "kind", "picture"),
+    ("name", "kind", "image"),
     [("hello", "hello", "small"), ("resnet", "gradio", "small"), ("resnet", "gradio", "phone")],
 )
-def test_visitors_of_an_app_get_answers(serve, classifier, name, kind, picture):
+def test_users_of_an_app_get_predictions(serve, classifier, name, kind, image):
     served = serve(find_app("hello") if name == "hello" else classifier(name))
     code = f"import runpy, sys; sys.path[0] = {str(SCRIPTS)!r}"
-    code += "; runpy.run_module('bench.visitors', None, '__main__', True)"
-    options = ["--picture", picture, "--visitors", "3", "--seconds", "0.5"]
+    code += "; runpy.run_module('bench.users', None, '__main__', True)"
+    options = ["--image", image, "--users", "3", "--seconds", "0.5"]
     command = [sys.executable, "-c", code, kind, served.url, *options]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
@@ -96,13 +96,13 @@ def test_visitors_of_an_app_get_answers(serve, classifier, name, kind, picture):
 def test_the_stopwatch_times_reading_and_model(classifier, tmp_path):
     folder = tmp_path / "timed"
     shutil.copytree(classifier("resnet").folder, folder)
-    picture = {"path": folder / "data" / "cat.jpg"}
-    untimed = import_file(folder / "main.py").predict(picture)
+    image = {"path": folder / "data" / "cat.jpg"}
+    untimed = import_file(folder / "main.py").predict(image)
     stopwatch.put_in(folder)
     timed = import_file(folder / "main.py")
-    assert [timed.predict(picture) for _ in range(3)] == [untimed] * 3
+    assert [timed.predict(image) for _ in range(3)] == [untimed] * 3
     parts = stopwatch.read(folder)
     assert 0 < parts["reading_ms"] < parts["model_ms"] < 10_000
     assert not (folder / "took.txt").read_text()  # what was read does not count again
-    timed.predict(picture)
-    assert stopwatch.read(folder).keys() == parts.keys()  # of this answer alone
+    timed.predict(image)
+    assert stopwatch.read(folder).keys() == parts.keys()  # of this prediction alone

@@ -16,7 +16,7 @@ TO_DO = r"\b(Write|Name|Make|Save|End|Remove|Run|Fix|Copy|must be)\b"
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the ResNet app, with something in the place of its weights and more files."""
+    """A copy of the ResNet app, with something that replaces its weights and more files."""
     folder = tmp_path / "my_classification"
     ignored = shutil.ignore_patterns("*.pth*", ".gradio", "__pycache__")
     shutil.copytree(find_app("resnet").folder, folder, ignore=ignored)
@@ -114,9 +114,9 @@ CHOICES = [
     ("Dockerfile", "USER app\nEXPOSE 8080", "user\tapp\r\n  expose  8080/tcp \r"),
     ("Dockerfile", "EXPOSE 8080", "ENV PORT=9000\nEXPOSE $PORT"),
     ("Dockerfile", "ENV ", "ENV TOKENIZERS_PARALLELISM=false HF_TOKEN=$TOKEN "),
-    ("Dockerfile", "main.py cores.py guard.py picture.py start-script.sh ./",
-     '["main.py","cores.py","guard.py","picture.py","start-script.sh","./"]'),
-    ("Dockerfile", "main.py cores.py guard.py picture.py start",
+    ("Dockerfile", "main.py cores.py guard.py image.py start-script.sh ./",
+     '["main.py","cores.py","guard.py","image.py","start-script.sh","./"]'),
+    ("Dockerfile", "main.py cores.py guard.py image.py start",
      "${X:-main}.py c*.py o*.py p*.py start"),
     (".dockerignore", "", "*\n!*.py\n!*.sh\n!*.txt\n!data/*.*\n"),
     (".dockerignore", "", "**.log\n*.pth\ndata/data\nx.jpg\n# *.py\n"),
@@ -151,7 +151,7 @@ def test_a_server_that_the_start_script_names_passes(folder):
 
 
 def test_a_copy_of_the_whole_folder_takes_what_dockerignore_lets_through(folder):
-    edit(folder / "Dockerfile", "main.py cores.py guard.py picture.py start-script.sh ./", ". .")
+    edit(folder / "Dockerfile", "main.py cores.py guard.py image.py start-script.sh ./", ". .")
     assert find(folder) == [("secret", ".env")]
     edit(folder / ".dockerignore", "", "**/.env\n")
     assert find(folder) == []
@@ -237,7 +237,7 @@ def test_findings_are_printed_and_fail_the_command(folder):
     assert FAKE_KEY not in done.stdout
 
 
-def test_an_unknown_app_is_answered_with_the_names():
+def test_an_unknown_app_gets_the_names():
     done = run("nosuch")
     assert done.returncode == 1
     assert 'There is no app "nosuch". The apps are: hello,' in done.stderr

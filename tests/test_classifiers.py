@@ -11,16 +11,16 @@ import sys
 import time
 from pathlib import Path
 
-import pictures
 import pytest
 import requests
+import sample_images
 import torch
 from apps import find_app
 from conftest import import_app, long, start_main, wait_until_open
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from made_up_weights import flower_vgg19
 from PIL import Image
+from random_weights import flower_vgg19
 from smoke import free_port
 from torch import nn
 from torchvision.datasets import Flowers102
@@ -59,17 +59,17 @@ def client(served, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def good_pictures(tmp_path_factory):
-    return pictures.save_all(tmp_path_factory.mktemp("pictures"))
+def good_images(tmp_path_factory):
+    return sample_images.save_all(tmp_path_factory.mktemp("images"))
 
 
 def classify(client, file):
-    answer = client.predict(handle_file(str(file)), api_name="/predict")
-    return {row["label"]: row["confidence"] for row in answer["confidences"]}
+    prediction = client.predict(handle_file(str(file)), api_name="/predict")
+    return {row["label"]: row["confidence"] for row in prediction["confidences"]}
 
 
 def reference(app, file):
-    """Return what torchvision's own loading and preprocessing make of an RGB picture."""
+    """Return what torchvision's own loading and preprocessing make of an RGB image."""
     name = app.names[0]
     checkpoint = torch.load(app.folder / "data" / WEIGHTS[name], weights_only=False)
     if name == "flower":
@@ -85,16 +85,16 @@ def reference(app, file):
 
 
 @pytest.mark.parametrize("app", EACH, indirect=True)
-def test_the_five_most_likely_labels_with_their_probabilities(app, client, good_pictures):
-    answer = classify(client, good_pictures["rgb.png"])
-    assert answer == pytest.approx(reference(app, good_pictures["rgb.png"]), rel=1e-3)
-    assert list(answer.values()) == sorted(answer.values(), reverse=True)
-    assert len(answer) == 5
+def test_the_five_most_likely_labels_with_their_probabilities(app, client, good_images):
+    prediction = classify(client, good_images["rgb.png"])
+    assert prediction == pytest.approx(reference(app, good_images["rgb.png"]), rel=1e-3)
+    assert list(prediction.values()) == sorted(prediction.values(), reverse=True)
+    assert len(prediction) == 5
 
 
 @pytest.mark.parametrize("app", ["resnet", long("vgg11"), long("flower")], indirect=True)
-def test_every_kind_of_picture_gets_five_labels(client, good_pictures):
-    for name, file in good_pictures.items():
+def test_every_kind_of_image_gets_five_labels(client, good_images):
+    for name, file in good_images.items():
         assert len(classify(client, file)) == 5, name
 
 
@@ -110,38 +110,39 @@ def test_every_kind_of_picture_gets_five_labels(client, good_pictures):
         ("float.tif", "grey16.png"),
     ],
 )
-def test_the_file_s_form_does_not_matter(client, good_pictures, kind, same_as):
-    answer, expected = (classify(client, good_pictures[name]) for name in (kind, same_as))
-    assert answer == pytest.approx(expected, abs=2e-3)
+def test_the_file_s_form_does_not_matter(client, good_images, kind, same_as):
+    prediction, expected = (classify(client, good_images[name]) for name in (kind, same_as))
+    assert prediction == pytest.approx(expected, abs=2e-3)
 
 
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
 def test_16_bits_are_scaled_and_not_cut_off(client, tmp_path):
-    ramp = pictures.grey_ramp(65535)
+    ramp = sample_images.grey_ramp(65535)
     Image.fromarray((ramp / 257).round().astype("uint8")).save(tmp_path / "8.png")
     Image.fromarray(ramp.astype("uint16")).save(tmp_path / "16.png")
-    answers = [classify(client, tmp_path / name) for name in ("16.png", "8.png")]
-    assert answers[0] == pytest.approx(answers[1], abs=1e-3)
+    predictions = [classify(client, tmp_path / name) for name in ("16.png", "8.png")]
+    assert predictions[0] == pytest.approx(predictions[1], abs=1e-3)
 
 
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
-def test_transparency_is_shown_on_white(client, good_pictures, tmp_path):
-    Image.new("RGB", (pictures.WIDTH, pictures.HEIGHT), "white").save(tmp_path / "white.png")
-    answer = classify(client, good_pictures["transparent.png"])
-    assert answer == pytest.approx(classify(client, tmp_path / "white.png"))
+def test_transparency_is_shown_on_white(client, good_images, tmp_path):
+    size = (sample_images.WIDTH, sample_images.HEIGHT)
+    Image.new("RGB", size, "white").save(tmp_path / "white.png")
+    prediction = classify(client, good_images["transparent.png"])
+    assert prediction == pytest.approx(classify(client, tmp_path / "white.png"))
 
 
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
-def test_a_sideways_photo_is_turned_upright(client, good_pictures, tmp_path):
-    Image.open(good_pictures["sideways.jpg"]).rotate(-90, expand=True).save(tmp_path / "up.png")
-    answer = classify(client, good_pictures["sideways.jpg"])
-    assert answer == pytest.approx(classify(client, tmp_path / "up.png"))
+def test_a_sideways_photo_is_turned_upright(client, good_images, tmp_path):
+    Image.open(good_images["sideways.jpg"]).rotate(-90, expand=True).save(tmp_path / "up.png")
+    prediction = classify(client, good_images["sideways.jpg"])
+    assert prediction == pytest.approx(classify(client, tmp_path / "up.png"))
 
 
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
-def test_a_scientific_picture_is_read_or_refused_with_what_it_holds(client, tmp_path):
+def test_a_scientific_image_is_read_or_refused_with_what_it_holds(client, tmp_path):
     """Never silently wrong; what is read is compared pixel by pixel with sepia's tests."""
-    for name, refusal in pictures.save_scientific(tmp_path).items():
+    for name, refusal in sample_images.save_scientific(tmp_path).items():
         if refusal is None:
             assert len(classify(client, tmp_path / name)) == 5, name
         else:
@@ -152,7 +153,7 @@ def test_a_scientific_picture_is_read_or_refused_with_what_it_holds(client, tmp_
 
 def test_no_other_file_is_opened_that_a_tiff_names(classifier, tmp_path, caplog):
     """An OME-TIFF can name further files that belong to it: here, one that nobody uploaded."""
-    asked, other = pictures.save_one_that_names_another(tmp_path)
+    asked, other = sample_images.save_one_that_names_another(tmp_path)
     module, opened = import_app(classifier("resnet")), []
     sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
     with contextlib.suppress(module.gr.Error):
@@ -163,34 +164,34 @@ def test_no_other_file_is_opened_that_a_tiff_names(classifier, tmp_path, caplog)
 
 
 @pytest.mark.parametrize("app", EACH, indirect=True)
-def test_the_api_stays_as_programs_know_it(served, client, good_pictures):
-    """The name, the parameter and the form of the answer: others' programs rely on them."""
+def test_the_api_stays_as_programs_know_it(served, client, good_images):
+    """The name, the parameter and the form of the result: others' programs rely on them."""
     (name, endpoint), *others = client.view_api(print_info=False, return_format="dict")[
         "named_endpoints"
     ].items()
     assert (name, others) == ("/predict", [])
-    assert [p["parameter_name"] for p in endpoint["parameters"]] == ["picture"]
-    answer = client.predict(picture=handle_file(str(good_pictures["rgb.png"])), api_name="/predict")
-    assert set(answer) == {"label", "confidences"}
-    assert answer["label"] == answer["confidences"][0]["label"]
-    for row in answer["confidences"]:
+    assert [p["parameter_name"] for p in endpoint["parameters"]] == ["image"]
+    prediction = client.predict(image=handle_file(str(good_images["rgb.png"])), api_name="/predict")
+    assert set(prediction) == {"label", "confidences"}
+    assert prediction["label"] == prediction["confidences"][0]["label"]
+    for row in prediction["confidences"]:
         assert set(row) == {"label", "confidence"}
         assert isinstance(row["label"], str)
         assert 0 <= row["confidence"] <= 1
 
 
 @pytest.mark.parametrize("app", EACH, indirect=True)
-def test_what_is_no_picture_gets_a_sentence(client, tmp_path):
-    with pytest.raises(AppError, match=r"^Please choose a picture first\.$"):
+def test_what_is_no_image_gets_a_message(client, tmp_path):
+    with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
         client.predict(None, api_name="/predict")
-    for name, file in pictures.save_bad_ones(tmp_path).items():
-        with pytest.raises(AppError, match="cannot be read as a picture") as error:
+    for name, file in sample_images.save_bad_ones(tmp_path).items():
+        with pytest.raises(AppError, match="cannot be read as an image") as error:
             classify(client, file)
         assert str(tmp_path) not in str(error.value), name
 
 
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
-def test_a_small_file_of_many_megapixels_gets_a_sentence(client, tmp_path):
+def test_a_small_file_of_many_megapixels_gets_a_message(client, tmp_path):
     for name, side in (("a.png", 7200), ("b.png", 14000)):
         Image.new("1", (side, side)).save(tmp_path / name)
         with pytest.raises(AppError, match="over 50 megapixels"):
@@ -225,7 +226,7 @@ def test_port_from_the_environment_no_usage_report_and_a_clean_end(app, tmp_path
         url = f"http://127.0.0.1:{port}/"
         wait_until_open(process, url)
         assert requests.get(url + "config", timeout=10).json()["analytics_enabled"] is False
-        upload = {"files": ("secret.png", b"somebody's picture")}
+        upload = {"files": ("secret.png", b"somebody's image")}
         file = requests.post(url + "gradio_api/upload", files=upload, timeout=10).json()[0]
         assert Path(file).exists()
         process.send_signal(signal.SIGTERM)
@@ -253,7 +254,7 @@ def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
         url = f"http://127.0.0.1:{port}/"
         wait_until_open(process, url)
         client = Client(url, verbose=False, download_files=tmp_path)
-        upload = {"files": ("secret.png", b"somebody's picture")}
+        upload = {"files": ("secret.png", b"somebody's image")}
         file = requests.post(url + "gradio_api/upload", files=upload, timeout=10).json()[0]
         deadline = time.monotonic() + 20
         while Path(file).exists() and time.monotonic() < deadline:

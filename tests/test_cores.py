@@ -1,4 +1,4 @@
-"""cores.py: one answer gets all cores that the app may use, several get a share each."""
+"""cores.py: one prediction gets all cores that the app may use, several get a share each."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,25 +26,25 @@ def in_a_thread(function, *values):
 
 def test_one_gets_all_cores_and_several_get_a_share_each(cores):
     @cores.share_cores()
-    def answer(others):
-        """Return how many threads PyTorch uses, for this answer and those that come meanwhile."""
+    def predict(others):
+        """Return how many threads PyTorch uses, for this prediction and the ones meanwhile."""
         mine = torch.get_num_threads()
-        theirs = in_a_thread(answer, others - 1) if others else []
+        theirs = in_a_thread(predict, others - 1) if others else []
         assert torch.get_num_threads() == mine  # whatever the others have got
         return [mine, *theirs]
 
-    assert in_a_thread(answer, 0) == [6]
-    assert in_a_thread(answer, 7) == [6, 3, 2, 1, 1, 1, 1, 1]
-    assert in_a_thread(answer, 1) == [6, 3]  # the eight are forgotten
+    assert in_a_thread(predict, 0) == [6]
+    assert in_a_thread(predict, 7) == [6, 3, 2, 1, 1, 1, 1, 1]
+    assert in_a_thread(predict, 1) == [6, 3]  # the eight are forgotten
 
 
-def test_an_answer_that_fails_gives_its_share_back(cores):
+def test_a_prediction_that_fails_gives_its_share_back(cores):
     @cores.share_cores()
     def fail():
-        raise ValueError("no picture")
+        raise ValueError("no image")
 
     for _ in range(3):
-        with pytest.raises(ValueError, match="no picture"):
+        with pytest.raises(ValueError, match="no image"):
             fail()
     with cores.share_cores():
         assert torch.get_num_threads() == 6

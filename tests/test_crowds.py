@@ -1,4 +1,4 @@
-"""Many visitors at once: each gets the answer to what they sent, or is told to come back.
+"""Many users at once: each gets the prediction for what they sent, or is told to come back.
 
 `make load` does the same for as long and with as many as one likes.
 """
@@ -13,7 +13,7 @@ import time
 
 import aiohttp
 import pytest
-from bench.photos import make_picture
+from bench.photos import make_photo
 from conftest import Served, nginx_before, run_async, start_main, wait_until_open
 from PIL import Image
 from playwright.sync_api import expect
@@ -21,34 +21,34 @@ from smoke import free_port
 
 pytestmark = pytest.mark.slow
 BUSY = "Too many people are using this app right now. Please try again in a minute."
-LONG = 300  # a picture of this width takes 20 s
+LONG = 300  # an image of this width takes 20 s
 
 
-async def ask(session, url, picture):
-    """Return the status of joining the queue, and the answer or the sentence."""
+async def ask(session, url, image):
+    """Return the status of joining the queue, and the prediction or the message."""
     form = aiohttp.FormData()
-    form.add_field("files", picture, filename="photo.jpg", content_type="image/jpeg")
-    async with session.post(f"{url}gradio_api/upload", data=form) as answer:
-        (path,) = await answer.json()
+    form.add_field("files", image, filename="photo.jpg", content_type="image/jpeg")
+    async with session.post(f"{url}gradio_api/upload", data=form) as response:
+        (path,) = await response.json()
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
     url += "gradio_api/call/predict"
-    async with session.post(url, json={"data": [file]}) as answer:
-        body = await answer.json(content_type=None)
-        if answer.status != 200:
-            return answer.status, body["detail"]
-    async with session.get(f"{url}/{body['event_id']}") as answer:
-        text = await answer.text()
+    async with session.post(url, json={"data": [file]}) as response:
+        body = await response.json(content_type=None)
+        if response.status != 200:
+            return response.status, body["detail"]
+    async with session.get(f"{url}/{body['event_id']}") as response:
+        text = await response.text()
     assert "event: complete" in text
     rows = json.loads(text.rpartition("data: ")[2])[0]["confidences"]
     return 200, {row["label"]: row["confidence"] for row in rows}
 
 
 def ask_all(url, own, at_once):
-    """Let a visitor come with each picture, and return what each got."""
+    """Let a user come with each image, and return what each got."""
 
     async def come():
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as session:
-            return await asyncio.gather(*(ask(session, url, picture) for picture in own))
+            return await asyncio.gather(*(ask(session, url, image) for image in own))
 
     return run_async(come())
 
@@ -57,9 +57,9 @@ def same(one, two):
     return one.keys() == two.keys() and all(abs(one[k] - two[k]) < 1e-6 for k in one)
 
 
-def test_each_of_60_visitors_gets_the_answer_to_an_own_picture(serve, classifier):
+def test_each_of_60_users_gets_the_prediction_for_their_own_image(serve, classifier):
     url = serve(classifier("resnet")).url
-    own = [make_picture("small", seed) for seed in range(60)]
+    own = [make_photo("small", seed) for seed in range(60)]
     alone = ask_all(url, own, at_once=1)
     together = ask_all(url, own, at_once=60)
     assert {status for status, _ in together} == {200}
@@ -70,12 +70,12 @@ def test_each_of_60_visitors_gets_the_answer_to_an_own_picture(serve, classifier
 
 @pytest.fixture(scope="module")
 def busy(classifier, tmp_path_factory):
-    """resnet with a queue of 2 and slow answers, and nginx as on Serve before it."""
+    """resnet with a queue of 2 and slow predictions, and nginx as on Serve before it."""
     folder = tmp_path_factory.mktemp("busy")
     copy = shutil.copytree(classifier("resnet").folder, folder / "app")
     text = (copy / "main.py").read_text(encoding="utf-8")
-    line = "    image = read_picture(picture, enough=1024)\n"
-    slow = f"{line}    __import__('time').sleep(20 if image.width == {LONG} else 3)\n"
+    line = "    pixels = read_image(image, enough=1024)\n"
+    slow = f"{line}    __import__('time').sleep(20 if pixels.width == {LONG} else 3)\n"
     for old, new in ((line, slow), ("max_size=200", "max_size=2")):
         assert old in text
         text = text.replace(old, new)
@@ -96,7 +96,7 @@ def busy(classifier, tmp_path_factory):
 
 
 def test_who_finds_the_queue_full_is_told_so_behind_a_proxy_too(busy):
-    found = ask_all(busy.url, [make_picture("small", 0)] * 20, at_once=20)
+    found = ask_all(busy.url, [make_photo("small", 0)] * 20, at_once=20)
     refused = [said for status, said in found if status != 200]
     assert {status for status, _ in found} == {200, 429}
     assert set(refused) == {BUSY}
@@ -104,9 +104,9 @@ def test_who_finds_the_queue_full_is_told_so_behind_a_proxy_too(busy):
     assert 2 <= len(found) - len(refused) <= 10
 
 
-def test_the_sentence_is_on_the_page(busy, browser, tmp_path):
+def test_the_message_is_on_the_page(busy, browser, tmp_path):
     page = browser.new_page()  # not the fixture: the refusal is an error in the console
-    (tmp_path / "photo.jpg").write_bytes(make_picture("small", 1))
+    (tmp_path / "photo.jpg").write_bytes(make_photo("small", 1))
     page.goto(busy.url)
     page.locator("input[type=file]").first.set_input_files(tmp_path / "photo.jpg")
     expect(page.locator("img").first).to_be_visible()
@@ -114,7 +114,7 @@ def test_the_sentence_is_on_the_page(busy, browser, tmp_path):
 
     async def keep_coming(session):
         while not done.is_set():
-            await ask(session, busy.url, make_picture("small", 0))
+            await ask(session, busy.url, make_photo("small", 0))
             await asyncio.sleep(0.2)
 
     async def crowd():
@@ -141,5 +141,5 @@ def test_a_long_wait_survives_a_proxy_that_cuts_idle_connections(busy):
     """The proxy here cuts after 17 s, Serve's after 60 s; Gradio says every 15 s that it lives."""
     long = io.BytesIO()
     Image.new("RGB", (LONG, 100), "red").save(long, "JPEG")
-    ((status, answer),) = ask_all(busy.url, [long.getvalue()], at_once=1)
-    assert (status, len(answer)) == (200, 5)
+    ((status, prediction),) = ask_all(busy.url, [long.getvalue()], at_once=1)
+    assert (status, len(prediction)) == (200, 5)

@@ -1,6 +1,6 @@
 """What users rely on when `download_model.py` fetches a model.
 
-The real program runs in a folder of its own, with a small payload in place of the model, against
+The real program runs in a folder of its own, with a small payload instead of the model, against
 a web server on this machine that misbehaves as told.
 """
 
@@ -42,15 +42,15 @@ def source_of(app):
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each path as told: with the n-th answer the n-th time, then with the last one."""
+    """Responds to each path as told: the n-th response the n-th time, then the last one."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answers, self.requests = {}, []
-        self.half_sent, self.over = threading.Event(), threading.Event()  # for answers that stall
+        self.responses, self.requests = {}, []
+        self.half_sent, self.over = threading.Event(), threading.Event()  # for responses that stall
 
-    def url(self, path, *answers):
-        self.answers[path] = list(answers)
+    def url(self, path, *responses):
+        self.responses[path] = list(responses)
         return f"http://127.0.0.1:{self.server_port}{path}"
 
     def handle_error(self, request, client_address):
@@ -60,15 +60,15 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests.append(self.path)
-        answers = self.server.answers[self.path]
-        (answers.pop(0) if len(answers) > 1 else answers[0])(self)
+        responses = self.server.responses[self.path]
+        (responses.pop(0) if len(responses) > 1 else responses[0])(self)
 
     def log_message(self, *args):
         pass
 
 
 def reply(body=PAYLOAD, status=200, length=None, pause_s=0):
-    def answer(handler):
+    def respond(handler):
         handler.send_response(status)
         if length != "none":
             handler.send_header("Content-Length", length or str(len(body)))
@@ -78,7 +78,7 @@ def reply(body=PAYLOAD, status=200, length=None, pause_s=0):
         time.sleep(pause_s)
         handler.wfile.write(body[half:])
 
-    return answer
+    return respond
 
 
 good, not_found, web_page, other_file = reply(), reply(b"", 404), reply(HTML), reply(OTHER)
@@ -166,8 +166,8 @@ def finish(process):
     finally:
         process.kill()
     assert "Traceback" not in out + err
-    sentences = [line for line in err.splitlines() if line and "B/s" not in line]  # no bars
-    return SimpleNamespace(code=process.returncode, out=out, err=err, sentences=sentences)
+    messages = [line for line in err.splitlines() if line and "B/s" not in line]  # no bars
+    return SimpleNamespace(code=process.returncode, out=out, err=err, messages=messages)
 
 
 @pytest.fixture
@@ -279,8 +279,8 @@ def test_sources_are_tried_in_order(app, server):
 
 
 TEMPORARY = {
-    "500": (reply(b"oops", 500), "answered with error 500"),
-    "429": (reply(b"slowly", 429), "answered with error 429"),
+    "500": (reply(b"oops", 500), "responded with error 500"),
+    "429": (reply(b"slowly", 429), "responded with error 429"),
     "cut": (cut, "download failed (ChunkedEncodingError: IncompleteRead"),
     "hang up": (hang_up, "download failed (ConnectionError"),
     "stall": (stall, "timed out"),
@@ -288,7 +288,7 @@ TEMPORARY = {
 }
 LASTING = {
     "404": (not_found, "the server has no such file (404)"),
-    "403": (reply(b"", 403), "answered with error 403"),
+    "403": (reply(b"", 403), "responded with error 403"),
     "web page": (web_page, "it is a web page instead of the model"),
     "big web page": (reply(b"<HTML>" + b" " * 300_000), "it is a web page instead of the model"),
     "digest": (other_file, "wrong SHA-256 digest"),
@@ -320,7 +320,7 @@ def test_fault_that_stays_is_told_and_an_earlier_file_stays(app, server, kind):
     assert_failed(app, ended, f"{address}: ", words, "--url", "--file", left=["model.pth"])
     assert app.file.read_bytes() == MINE
     assert server.requests == ["/model"] * attempts
-    assert len(ended.sentences) == attempts + 1
+    assert len(ended.messages) == attempts + 1
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_bad_address_is_told(app, server, dead_server, address, attempts, words)
     address = address.format(server=f"127.0.0.1:{server.server_port}", dead=dead_server)
     ended = app.write().run("--url", address)
     assert_failed(app, ended, f"{address}: ", words)
-    assert len(ended.sentences) == attempts + 1
+    assert len(ended.messages) == attempts + 1
 
 
 def test_good_file_is_kept_without_any_request(app, server):
@@ -468,7 +468,7 @@ def test_full_disk_is_told(app, server, my_file, way):
         ended = app.run(*["--file", my_file] * (way == "copy"))
         assert_failed(app, ended, "the disk, or your quota, is full", str(app.data))
         assert server.requests == ["/model"] * (way == "download")
-        assert len(ended.sentences) == 1
+        assert len(ended.messages) == 1
 
 
 @posix
@@ -488,5 +488,5 @@ def test_stopped_download_leaves_nothing_behind(app, server, name):
         assert not app.file.exists()  # the rest is removed by the next run
     else:
         assert_failed(app, ended, "stopped", code=130)
-        assert len(ended.sentences) == 1
+        assert len(ended.messages) == 1
     assert_saved(app, app.run())

@@ -115,17 +115,17 @@ def test_stalled_upload_hinders_nobody_and_who_leaves_leaves_nothing(copy, tmp_p
     folder = copy("bare", "guard.py", "EVERY, OLDER = 300, 1800", "EVERY, OLDER = 1, 2")
     with running(folder, tmp_path / "uploads") as (served, _):
         host, port = served.url.split("/")[2].split(":")
-        with socket.create_connection((host, int(port))) as visitor:
+        with socket.create_connection((host, int(port))) as user:
             part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
             head = (
                 f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: 900000\r\n"
                 "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
             )
-            visitor.sendall(head.encode() + part + bytes(200_000))
+            user.sendall(head.encode() + part + bytes(200_000))
             wait_for(lambda: len(files_in(served.uploads)) == 1)
             assert greet(served)
-        for number in range(5):  # these upload and ask, and do not wait for the answer
-            assert upload(served, b"a picture", f"{number}.jpg").ok
+        for number in range(5):  # these upload and ask, and do not wait for the response
+            assert upload(served, b"an image", f"{number}.jpg").ok
             call = f"{served.url}gradio_api/call/greet"
             assert requests.post(call, json={"data": ["Ada"]}, timeout=10).ok
         assert len(files_in(served.uploads)) >= 5
@@ -144,9 +144,9 @@ def test_full_disk_is_told_and_the_app_goes_on(copy, tmp_path, browser):
     folder, place = copy("resnet"), tmp_path / "small"
     page = browser.new_page()  # not the fixture: the refusal is an error in the console
     with mounted(place, "-o", "size=1m,mode=1777"), running(folder, place) as (served, _):
-        answer = upload(served, bytes(2_000_000))
-        assert answer.status_code == 507
-        assert "disk" in answer.json()["detail"]
+        response = upload(served, bytes(2_000_000))
+        assert response.status_code == 507
+        assert "disk" in response.json()["detail"]
         page.goto(served.url)
         (tmp_path / "large.bmp").write_bytes(b"BM" + bytes(2_000_000))
         page.locator("input[type=file]").first.set_input_files(tmp_path / "large.bmp")
@@ -176,7 +176,7 @@ def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(co
     weights, example = next(folder.glob("data/*.pth")), folder / "data" / EXAMPLE
     with running(folder, tmp_path / "uploads") as (served, _):
         before = classify(served, example)
-        weights.write_bytes(b"half a file")  # written over, where it lies
+        weights.write_bytes(b"half a file")  # written over, where it is
         assert classify(served, example) == before
         (tmp_path / "new").write_bytes(b"half another file")
         (tmp_path / "new").replace(weights)
@@ -189,17 +189,17 @@ def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(co
     assert f"{weights} is missing" in printed
 
 
-def test_stop_during_an_answer_finishes_it(copy, tmp_path):
-    line = "    image = read_picture(picture, enough=1024)\n"
+def test_stop_during_a_prediction_finishes_it(copy, tmp_path):
+    line = "    pixels = read_image(image, enough=1024)\n"
     folder = copy("resnet", "main.py", line, f"{line}    __import__('time').sleep(2)\n")
     with running(folder, tmp_path / "uploads") as (served, process):
         found = []
         ask = lambda: found.append(classify(served, folder / "data" / EXAMPLE))  # noqa: E731
-        visitor = threading.Thread(target=ask)
-        visitor.start()
+        user = threading.Thread(target=ask)
+        user.start()
         time.sleep(1)
         process.send_signal(signal.SIGTERM)
-        visitor.join(20)
+        user.join(20)
         assert process.wait(20) == 0
     assert len(found[0]["confidences"]) == 5
     assert files_in(tmp_path / "uploads") == []
@@ -220,7 +220,7 @@ def test_stop_before_the_app_has_started_is_a_clean_end(copy, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["silent", "closed"])
-def test_proxy_that_does_not_answer_is_not_asked_for_this_computer(copy, tmp_path, kind):
+def test_proxy_that_does_not_respond_is_not_asked_for_this_computer(copy, tmp_path, kind):
     with socket.create_server(("127.0.0.1", 0)) as server:
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
         if kind == "closed":

@@ -1,4 +1,4 @@
-"""The workshop's lines of R: run as they stand, with Debian's R, against the apps themselves."""
+"""The workshop's lines of R: run as they are, with Debian's R, against the apps themselves."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from PIL import Image
 from test_workshop import ADDRESS
 from workshop_blocks import BLOCKS, assert_prints, run_by
 
-PICTURE = "resnet_image_classification/data/cat.jpg"
+IMAGE = "resnet_image_classification/data/cat.jpg"
 PACKAGES = "library(curl); library(jsonlite)"
 pytestmark = pytest.mark.slow
 
@@ -49,11 +49,11 @@ def run_r(serve, classifier, tmp_path):
 
 
 def test_r_calls_give_what_the_text_shows(run_r, tmp_path):
-    program, picture = run_by("test_r_calls_give_what_the_text_shows")
+    program, sepia = run_by("test_r_calls_give_what_the_text_shows")
     (shown,) = [block.output for block in BLOCKS if block.text == program]
     assert_prints(run_r("hello", program.splitlines()[-1]), shown)
-    run_r("sepia", picture.replace(PICTURE, str(ROOT / PICTURE)))
-    with Image.open(ROOT / PICTURE) as cat, Image.open(tmp_path / "sepia.png") as toned:
+    run_r("sepia", sepia.replace(IMAGE, str(ROOT / IMAGE)))
+    with Image.open(ROOT / IMAGE) as cat, Image.open(tmp_path / "sepia.png") as toned:
         assert toned.size == cat.size
         red, _, blue = (
             band.resize((1, 1)).getpixel((0, 0)) for band in toned.convert("RGB").split()
@@ -62,9 +62,9 @@ def test_r_calls_give_what_the_text_shows(run_r, tmp_path):
 
 
 def test_r_gets_a_table_of_labels_from_a_classifier(run_r):
-    _, picture = run_by("test_r_calls_give_what_the_text_shows")
-    upload = picture.partition("\n\n")[0]
-    ask = f'ask("predict", upload("{ROOT / PICTURE}"))$confidences[[1]]'
+    _, sepia = run_by("test_r_calls_give_what_the_text_shows")
+    upload = sepia.partition("\n\n")[0]
+    ask = f'ask("predict", upload("{ROOT / IMAGE}"))$confidences[[1]]'
     printed = run_r("resnet", f"{upload}\ntable <- {ask}\nprint(dim(table))\nprint(names(table))")
     assert printed.splitlines() == ["[1] 5 2", '[1] "label"      "confidence"']
 
@@ -74,12 +74,12 @@ def test_r_sends_and_gets_letters_of_other_languages(run_r):
 
 
 @pytest.mark.parametrize(
-    ("name", "question", "sentence"),
+    ("name", "call", "message"),
     [
         ("hello", 'ask("greet", "")', "Please type a name first."),
         ("hello", 'ask("greet")', "Too few values: see /gradio_api/info."),
         ("hello", 'ask("greeting", "Ada")', "There is no such function: see /gradio_api/info."),
-        ("sepia", 'ask("sepia", upload("call.R"))', "This file cannot be read as a picture."),
+        ("sepia", 'ask("sepia", upload("call.R"))', "This file cannot be read as an image."),
         (
             "sepia",
             'ask("sepia", list(path = "/etc/passwd"))',
@@ -87,7 +87,7 @@ def test_r_sends_and_gets_letters_of_other_languages(run_r):
         ),
     ],
 )
-def test_r_stops_with_the_sentence_of_the_app(run_r, name, question, sentence):
+def test_r_stops_with_the_message_of_the_app(run_r, name, call, message):
     upload = run_by("test_r_calls_give_what_the_text_shows")[1].partition("\n\n")[0]
-    printed = run_r(name, f'{upload}\n{question}\ncat("went on")', works=False)
-    assert f"Error: {sentence}" in printed
+    printed = run_r(name, f'{upload}\n{call}\ncat("went on")', works=False)
+    assert f"Error: {message}" in printed

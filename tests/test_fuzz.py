@@ -1,4 +1,4 @@
-"""Damaged, hostile and odd pictures through the real functions: an answer, or a sentence.
+"""Damaged, hostile and odd images through the real functions: a result, or a message.
 
 Hypothesis makes them: `make test` tries some of them, always the same; `make fuzz` 10,000 new ones.
 A file that breaks something is kept in `.hypothesis/failures`.
@@ -15,8 +15,8 @@ import zlib
 
 import gradio as gr
 import numpy as np
-import pictures
 import pytest
+import sample_images
 import tifffile
 from apps import find_app
 from conftest import ROOT, import_app
@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 FAILURES = ROOT / ".hypothesis" / "failures"
-MOST_MEMORY_MB = 2_000  # that one more picture may take
+MOST_MEMORY_MB = 2_000  # that one more image may take
 EACH = ["sepia", "resnet", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vgg11", "flower"))]
 
 
@@ -44,7 +44,7 @@ def tiff(pixels, **options):
 @functools.cache
 def whole_files():
     """Return small files of every format and kind, which are then damaged."""
-    image, deep = pictures.drawing(), pictures.grey_ramp(65535).astype("uint16")
+    image, deep = sample_images.drawing(), sample_images.grey_ramp(65535).astype("uint16")
     exif = image.getexif()
     exif[0x0112], exif[0x010E] = 6, "a description"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -124,15 +124,15 @@ def odd_numbers():
 
 
 def odd_extras():
-    """Whole pictures whose EXIF or colour profile makes no sense, and one of 300 frames."""
+    """Whole images whose EXIF or colour profile makes no sense, and one of 300 frames."""
 
     def turned(number):
         exif = Image.Exif()
         exif[0x0112] = number
-        return saved(pictures.drawing(), "JPEG", exif=exif)
+        return saved(sample_images.drawing(), "JPEG", exif=exif)
 
     def profiled(profile):
-        return saved(pictures.drawing(), "PNG", icc_profile=profile)
+        return saved(sample_images.drawing(), "PNG", icc_profile=profile)
 
     frames = [Image.new("P", (16, 16), number % 256) for number in range(300)]
     film = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -158,24 +158,24 @@ def bombs():
     return st.sampled_from([bomb(*size) for size in itertools.product(sides, repeat=2)])
 
 
-def check_answer(name, function, file):
-    """Call an app's function; return whether it gave an answer or a sentence, if that is right."""
+def check_result(name, function, file):
+    """Call an app's function; return whether it gave a result or a message, if that is right."""
     try:
-        answer = function({"path": str(file)})
+        result = function({"path": str(file)})
     except gr.Error as error:
-        sentence, is_quiet = error.message, not error.print_exception
-        assert (" " in sentence, str(file) in sentence, is_quiet) == (True, False, True)
-        return "sentences"
+        message, is_quiet = error.message, not error.print_exception
+        assert (" " in message, str(file) in message, is_quiet) == (True, False, True)
+        return "messages"
     if name == "sepia":
-        assert answer.ndim == 3
-        assert answer.shape[2] == 3
-        assert 0 <= answer.min() <= answer.max() <= 1  # false for NaN
+        assert result.ndim == 3
+        assert result.shape[2] == 3
+        assert 0 <= result.min() <= result.max() <= 1  # false for NaN
     else:
-        values = list(answer.values())
+        values = list(result.values())
         assert len(values) == 5
         assert values == sorted(values, reverse=True)
         assert 0 <= min(values) <= sum(values) < 1.0001  # false for NaN
-    return "answers"
+    return "results"
 
 
 def check_probabilities(network, batch, scores):
@@ -200,9 +200,9 @@ def functions(classifier):
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_any_file_gives_an_answer_or_a_sentence(functions, name, tmp_path, record_property):
+def test_any_file_gives_a_result_or_a_message(functions, name, tmp_path, record_property):
     function, file = functions(name), tmp_path / "upload"
-    slowest, counts = [0.0, b""], {"answers": 0, "sentences": 0}
+    slowest, counts = [0.0, b""], {"results": 0, "messages": 0}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def keep(data):
@@ -218,7 +218,7 @@ def test_any_file_gives_an_answer_or_a_sentence(functions, name, tmp_path, recor
         file.write_bytes(data)
         start = time.perf_counter()
         try:
-            counts[check_answer(name, function, file)] += 1
+            counts[check_result(name, function, file)] += 1
         except BaseException:
             note(f"the file is kept: {keep(data)}")
             raise
@@ -229,7 +229,7 @@ def test_any_file_gives_an_answer_or_a_sentence(functions, name, tmp_path, recor
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown < MOST_MEMORY_MB
     assert min(counts.values()) > 0
-    said = f"{name}: {counts['answers']:,} answers, {counts['sentences']:,} sentences, "
+    said = f"{name}: {counts['results']:,} results, {counts['messages']:,} messages, "
     said += f"slowest {slowest[0]:.2f} s, {grown:,.0f} MB more memory"
     if slowest[0] > 2:
         said += f"; OVER 2 s: {keep(slowest[1])}"

@@ -1,6 +1,6 @@
 """The gallery: all apps behind one address, in a real browser and over HTTP, and packaged.
 
-It runs on a copy of the step apps, with apps that somebody has added, a classifier with made-up
+It runs on a copy of the step apps, with apps that somebody has added, a classifier with random
 weights, and two apps that do not start.
 """
 
@@ -27,7 +27,7 @@ from test_accessibility import serious
 pytestmark = pytest.mark.slow
 
 REFUSAL = {"detail": "Only files that were uploaded here can be used."}
-PICTURE = Path(get_image("lion.jpg"))
+IMAGE = Path(get_image("lion.jpg"))
 MARK = {"meta": {"_type": "gradio.FileData"}}  # what the page sends along with a file
 SHOWN = [*STEPS[:4], "shout", *STEPS[4:], "cells", "colonies", "resnet"]
 CELLS = '"""Cells."""\nimport gradio as gr, helper\ngr.Interface(helper.f, None, "text").launch()'
@@ -110,7 +110,7 @@ def tile(page, name):
 # ---- The page ----
 
 
-def test_every_app_has_a_tile_with_its_picture_name_and_lesson(gallery_page, tree):
+def test_every_app_has_a_tile_with_its_screenshot_name_and_lesson(gallery_page, tree):
     expect(gallery_page.locator(".tile h2")).to_have_text(SHOWN)
     for app in [find_app(name, tree) for name in SHOWN]:
         shown = tile(gallery_page, app.name)
@@ -118,7 +118,7 @@ def test_every_app_has_a_tile_with_its_picture_name_and_lesson(gallery_page, tre
         there = (ROOT / "docs" / "images" / f"{app.name}.png").exists()
         expect(shown.locator("img")).to_have_count(int(there))
         if there:
-            shown.locator("img").evaluate("picture => picture.decode()")
+            shown.locator("img").evaluate("image => image.decode()")
 
 
 def test_apps_that_do_not_start_are_left_out_in_a_line_each(gallery_page):
@@ -140,11 +140,11 @@ def test_an_app_can_be_used_in_place_and_is_loaded_only_then(gallery_page):
     expect(gallery_page.locator("iframe")).to_have_count(0)
     tile(gallery_page, "sepia").get_by_role("button", name="Try it here").click()
     frame = gallery_page.frame_locator("iframe")
-    frame.locator("input[type=file]").set_input_files(PICTURE)
-    picture = frame.locator(".image-frame img[src*='/sepia/gradio_api/file=']")
-    expect(picture).to_have_count(1)
+    frame.locator("input[type=file]").set_input_files(IMAGE)
+    image = frame.locator(".image-frame img[src*='/sepia/gradio_api/file=']")
+    expect(image).to_have_count(1)
     frame.get_by_role("button", name="Submit").click()
-    expect(picture).to_have_count(2)
+    expect(image).to_have_count(2)
     # the frame is as high as the app, and has no scroll bar of its own
     expect(frame.locator("footer")).to_be_visible()
     frame_is_high = "e => e.clientHeight == e.contentDocument.documentElement.scrollHeight"
@@ -194,7 +194,7 @@ def test_each_app_keeps_its_theme_its_css_and_its_footer(page, gallery):
     assert [look[1] for look in looks.values()] == ["", "", "11"]
 
 
-def test_a_classifier_answers_for_an_example_of_its_own(page, gallery):
+def test_a_classifier_predicts_for_an_example_of_its_own(page, gallery):
     page.goto(f"{gallery.url}resnet/")
     page.locator("button.gallery-item").first.click()
     expect(page.locator(".image-frame img[src*='/file=']")).to_have_count(1)
@@ -206,19 +206,19 @@ def test_a_classifier_answers_for_an_example_of_its_own(page, gallery):
 
 
 def call(gallery, name, endpoint, *values, **headers):
-    """Call an app as `curl` does, and return what it answers."""
+    """Call an app as `curl` does, and return its response."""
     url = f"{gallery.url}{name}/gradio_api/call/{endpoint}"
     event = requests.post(url, json={"data": values}, headers=headers, timeout=10).json()
     return requests.get(f"{url}/{event['event_id']}", headers=headers, timeout=20).text
 
 
 def send(gallery, name, content=None):
-    files = {"files": ("picture.png", content or PICTURE.read_bytes())}
+    files = {"files": ("image.png", content or IMAGE.read_bytes())}
     return requests.post(f"{gallery.url}{name}/gradio_api/upload", files=files, timeout=10)
 
 
 def upload(gallery, name):
-    """Upload the picture to an app, and return where it is."""
+    """Upload the image to an app, and return where it is."""
     return Path(send(gallery, name).json()[0])
 
 
@@ -228,19 +228,19 @@ def use(gallery, name, endpoint, path, **headers):
 
 @pytest.mark.parametrize("place", ["", *(f"{name}/" for name in SHOWN)])
 def test_an_app_opens_and_fetches_only_what_was_uploaded_to_it(gallery, place):
-    """Nor does the page; and a file that is not there gets the same answer."""
+    """Nor does the page; and a file that is not there gets the same response."""
     functions = requests.get(f"{gallery.url}{place}config", timeout=10).json()["dependencies"]
     function = next(iter(functions), {"api_name": "none", "id": 0})
     queued = {"fn_index": function["id"], "session_hash": "stranger"}
     ways = {f"{way}/{function['api_name']}": {} for way in ("call", "run")} | {"queue/join": queued}
     of_another_app = upload(gallery, "cells" if place != "cells/" else "hello")
     uploads = gallery.uploads / place
-    paths = ["https://example.com/a.png", PICTURE, PICTURE.with_name("absent.png"), of_another_app]
-    paths.append(f"{uploads}/{os.path.relpath(PICTURE, uploads)}")
+    paths = ["https://example.com/a.png", IMAGE, IMAGE.with_name("absent.png"), of_another_app]
+    paths.append(f"{uploads}/{os.path.relpath(IMAGE, uploads)}")
     for path, mark, (way, more) in itertools.product(paths, ({}, MARK), ways.items()):
         body = {"data": [{"path": str(path), **mark}], **more}
-        answer = requests.post(f"{gallery.url}{place}gradio_api/{way}", json=body, timeout=20)
-        assert (answer.status_code, answer.json()) == (403, REFUSAL), (path, mark, way)
+        response = requests.post(f"{gallery.url}{place}gradio_api/{way}", json=body, timeout=20)
+        assert (response.status_code, response.json()) == (403, REFUSAL), (path, mark, way)
 
 
 @pytest.mark.parametrize(("name", "endpoint"), [("sepia", "sepia"), ("resnet", "predict")])
@@ -253,7 +253,7 @@ def test_an_upload_is_used_by_its_app_and_shown_by_no_other(gallery, name, endpo
 
 
 @pytest.mark.parametrize("name", [*STEPS, "resnet"])
-def test_a_client_gets_at_an_app_s_path_what_the_app_answers(gallery, tree, tmp_path, name):
+def test_a_client_gets_at_an_app_s_path_what_the_app_responds(gallery, tree, tmp_path, name):
     assert check_over_http(find_app(name, tree), f"{gallery.url}{name}/", str(tmp_path))
 
 
@@ -264,8 +264,8 @@ def test_added_apps_run_each_with_its_own_modules(gallery):
 
 
 def test_a_path_without_its_slash_leads_to_the_app(gallery):
-    answer = requests.get(f"{gallery.url}hello?address=//elsewhere", timeout=10)
-    assert answer.url == f"{gallery.url}hello/"
+    response = requests.get(f"{gallery.url}hello?address=//elsewhere", timeout=10)
+    assert response.url == f"{gallery.url}hello/"
     assert requests.get(f"{gallery.url}nothing", timeout=10).status_code == 404
 
 
@@ -279,7 +279,7 @@ def test_each_app_keeps_its_limits(gallery):
 # ---- Servers of their own ----
 
 
-def test_behind_a_proxy_the_addresses_of_apps_and_files_are_the_visitor_s(tmp_path):
+def test_behind_a_proxy_the_addresses_of_apps_and_files_are_the_user_s(tmp_path):
     """The proxy takes the path /sub away before it asks the gallery."""
     proxy = {"X-Forwarded-Host": "apps.example.org", "X-Forwarded-Proto": "https"}
     file = copy_tree(tmp_path / "tree") / "serve.py"
@@ -287,8 +287,8 @@ def test_behind_a_proxy_the_addresses_of_apps_and_files_are_the_visitor_s(tmp_pa
         for place, root in (("", "/sub"), ("hello/", "/sub/hello")):
             config = requests.get(f"{gallery.url}{place}config", headers=proxy, timeout=10).json()
             assert config["root"] == "https://apps.example.org" + root
-        answer = use(gallery, "sepia", "sepia", upload(gallery, "sepia"), **proxy)
-        assert '"https://apps.example.org/sub/sepia/gradio_api/file=' in answer
+        response = use(gallery, "sepia", "sepia", upload(gallery, "sepia"), **proxy)
+        assert '"https://apps.example.org/sub/sepia/gradio_api/file=' in response
 
 
 def test_uploads_are_deleted_in_time_and_in_the_end(tmp_path):
@@ -313,15 +313,15 @@ def test_it_stops_at_once_while_pages_are_open_and_functions_run(tmp_path):
         urls = [f"{gallery.url}{name}gradio_api/heartbeat/1" for name in ("", "hello/", "sepia/")]
         url = f"{gallery.url}progress/gradio_api/call/greet"
         event = requests.post(url, json={"data": ["Ada"]}, timeout=10).json()["event_id"]
-        answers = [requests.get(u, stream=True, timeout=10) for u in (*urls, f"{url}/{event}")]
+        responses = [requests.get(u, stream=True, timeout=10) for u in (*urls, f"{url}/{event}")]
         time.sleep(1)
         gallery.process.terminate()
         gallery.process.wait(5)
-        for answer in answers:
-            answer.close()
+        for response in responses:
+            response.close()
 
 
-def test_a_taken_port_gives_a_sentence(gallery, tree):
+def test_a_taken_port_gives_a_message(gallery, tree):
     port = gallery.url.rpartition(":")[2].rstrip("/")
     command = [sys.executable, tree / "serve.py", "--port", port]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -364,7 +364,7 @@ def test_scilifelab_serve_would_run_it_with_classifiers_and_without(assembled, t
             assert f'["{name}/", "{name}/"]' in dockerfile
 
 
-def test_contradicting_pins_and_a_full_folder_give_a_sentence(tmp_path):
+def test_contradicting_pins_and_a_full_folder_give_a_message(tmp_path):
     tree = copy_tree(tmp_path / "tree")
     (tree / "cells" / "requirements.txt").write_text("gradio==6.0.0\n")
     printed = assemble(tree, tmp_path / "gallery")

@@ -17,14 +17,14 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import pictures
 import pytest
 import requests
+import sample_images
 from apps import find_app
 from conftest import ROOT, STEPS, Served, start_main, wait_until_open
 from smoke import free_port
 
-SENTENCE = "Only files that were uploaded here can be used."
+MESSAGE = "Only files that were uploaded here can be used."
 MARK = {"meta": {"_type": "gradio.FileData"}}
 JSON = ["application/json", "application/json; charset=utf-8", "application/vnd.api+json"]
 JSON += [
@@ -79,7 +79,7 @@ def endpoint(served):
 
 
 def ask(served, file, route, content_type="application/json"):
-    """Send an app a file as its first input; return the status and what it answered."""
+    """Send an app a file as its first input; return the status and the text of the response."""
     name, number, inputs = endpoint(served)
     body = {"data": [file, True, 5][:inputs]}
     url = f"{served.url}gradio_api/{route}"
@@ -88,12 +88,12 @@ def ask(served, file, route, content_type="application/json"):
     else:
         url += f"/{name}"
     headers = {"Content-Type": content_type} if content_type else {}
-    answer = requests.post(url, data=json.dumps(body), headers=headers, timeout=20)
-    if route == "call" and answer.ok:
-        return answer.status_code, requests.get(
-            f"{url}/{answer.json()['event_id']}", timeout=20
+    response = requests.post(url, data=json.dumps(body), headers=headers, timeout=20)
+    if route == "call" and response.ok:
+        return response.status_code, requests.get(
+            f"{url}/{response.json()['event_id']}", timeout=20
         ).text
-    return answer.status_code, answer.text
+    return response.status_code, response.text
 
 
 def upload(served, file):
@@ -104,7 +104,7 @@ def upload(served, file):
 
 @pytest.fixture
 def private(tmp_path):
-    pictures.drawing(40, 30).save(tmp_path / "private.png")
+    sample_images.drawing(40, 30).save(tmp_path / "private.png")
     return tmp_path / "private.png"
 
 
@@ -142,14 +142,14 @@ def forbidden(uploads, private, canary):
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_what_was_not_uploaded_is_refused_in_one_sentence(running, private, canary, name):
+def test_what_was_not_uploaded_is_refused_in_one_message(running, private, canary, name):
     """The same words whether the file exists or not, by every way in, and at once."""
     served, (address, asked) = running(name), canary
     start = time.monotonic()
     for kind, path in forbidden(served.uploads, private, address).items():
         for route, mark in itertools.product(("call", "run", "queue/join"), (MARK, {})):
-            status, answer = ask(served, {"path": path, **mark}, route)
-            assert (status, json.loads(answer)) == (403, {"detail": SENTENCE}), (kind, route, mark)
+            status, text = ask(served, {"path": path, **mark}, route)
+            assert (status, json.loads(text)) == (403, {"detail": MESSAGE}), (kind, route, mark)
     assert time.monotonic() - start < 60
     assert asked == []
     assert "Traceback" not in served.printed()
@@ -162,8 +162,8 @@ def test_an_address_in_url_is_refused_or_never_asked(running, private, canary, n
     served, (address, asked) = running(name), canary
     for file in ({"url": f"{address}/a.png"}, {"path": None, "url": "https://example.com/a.png"}):
         for route, mark in itertools.product(("call", "run", "queue/join"), (MARK, {})):
-            status, answer = ask(served, {**file, **mark}, route)
-            assert (status, json.loads(answer)) == (403, {"detail": SENTENCE}), (file, route)
+            status, text = ask(served, {**file, **mark}, route)
+            assert (status, json.loads(text)) == (403, {"detail": MESSAGE}), (file, route)
     # beside an upload's path, the page itself sends the address of its preview
     path = str(upload(served, private))
     for route in ("call", "run"):
@@ -181,24 +181,24 @@ def test_an_app_fetches_nothing_for_others(running, canary, name):
     ):
         for method in ("GET", "HEAD"):
             whole = f"{served.url}gradio_api/{route}{url}/a.png"
-            answer = requests.request(method, whole, timeout=10, allow_redirects=False)
+            response = requests.request(method, whole, timeout=10, allow_redirects=False)
             if method == "HEAD":  # no text, and not every address has it
-                assert answer.status_code in (403, 405), whole
+                assert response.status_code in (403, 405), whole
             else:
-                assert (answer.status_code, answer.json()) == (403, {"detail": SENTENCE}), whole
+                assert (response.status_code, response.json()) == (403, {"detail": MESSAGE}), whole
     assert asked == []
 
 
 @pytest.mark.parametrize("name", ["hello", "sepia"])
 def test_an_address_of_a_file_does_not_tell_whether_it_exists(running, private, name):
     served = running(name)
-    answers = {
-        (answer.status_code, answer.text.replace(path, ""))
+    responses = {
+        (response.status_code, response.text.replace(path, ""))
         for path in (str(private), str(private.with_name("absent.png")), "/etc/passwd", "/dev/zero")
-        for answer in [requests.get(f"{served.url}gradio_api/file={path}", timeout=10)]
+        for response in [requests.get(f"{served.url}gradio_api/file={path}", timeout=10)]
     }
-    assert len(answers) == 1
-    assert answers.pop()[0] == 403
+    assert len(responses) == 1
+    assert responses.pop()[0] == 403
 
 
 @pytest.mark.parametrize("content_type", JSON)
@@ -207,8 +207,8 @@ def test_no_content_type_slips_past(running, private, name, content_type):
     served = running(name)
     for route in ("call", "run", "queue/join"):
         for file in ({"path": str(private)}, {"path": "https://example.com/a.png", **MARK}):
-            status, answer = ask(served, file, route, content_type)
-            assert (status, SENTENCE in answer) == (403, True), (route, answer)
+            status, text = ask(served, file, route, content_type)
+            assert (status, MESSAGE in text) == (403, True), (route, text)
 
 
 @pytest.mark.parametrize("name", ["sepia", "resnet"])
@@ -224,9 +224,9 @@ def test_uploads_and_the_examples_of_the_page_are_used(running, private, name):
     served = running(name)
     file = {"path": str(upload(served, private))}
     for route, mark in itertools.product(("call", "run"), (MARK, {})):
-        status, answer = ask(served, {**file, **mark}, route)
+        status, text = ask(served, {**file, **mark}, route)
         assert status == 200
-        assert "label" in answer or "image.png" in answer
+        assert "label" in text or "image.png" in text
     if name == "resnet":
         config = requests.get(served.url + "config", timeout=10).json()
         samples = next(c for c in config["components"] if c["type"] == "dataset")["props"][
@@ -256,8 +256,8 @@ def started_by_python(file, folder, port=None):
 def check_closed(served, private):
     for route, mark in itertools.product(("call", "run", "queue/join"), (MARK, {})):
         for path in (str(private), "https://example.com/scan.png"):
-            status, answer = ask(served, {"path": path, **mark}, route)
-            assert (status, json.loads(answer)) == (403, {"detail": SENTENCE})
+            status, text = ask(served, {"path": path, **mark}, route)
+            assert (status, json.loads(text)) == (403, {"detail": MESSAGE})
 
 
 @pytest.mark.slow
@@ -279,7 +279,7 @@ def test_a_step_app_in_its_image_is_closed(tmp_path, private, workshop_ports_fre
     folder = find_app(name).folder
     shutil.copy(find_app(name).file, tmp_path / "app.py")
     shutil.copy(folder / "in_container.py", tmp_path / "main.py")
-    for helper in ("guard.py", "picture.py"):
+    for helper in ("guard.py", "image.py"):
         shutil.copy(folder / helper, tmp_path)
     with started_by_python(tmp_path / "main.py", tmp_path, port=8080) as served:
         check_closed(served, private)

@@ -49,7 +49,7 @@ def test_another_app_or_another_index_of_torch_is_another_image(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("argument", "sentence"),
+    ("argument", "message"),
     [
         ("TAG=latest", "Set TAG=v1, next time TAG=v2"),
         ("TAG=a:b", "cannot be a tag"),
@@ -59,10 +59,10 @@ def test_another_app_or_another_index_of_torch_is_another_image(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("target", ["docker", "docker-run", "docker-smoke", "docker-push"])
-def test_an_impossible_name_or_tag_gives_a_sentence(make, target, argument, sentence):
+def test_an_impossible_name_or_tag_gives_a_message(make, target, argument, message):
     ended = make(target, "APP=hello", argument)
     assert ended.returncode != 0
-    assert sentence in ended.stdout
+    assert message in ended.stdout
     assert "Traceback" not in ended.stdout
 
 
@@ -182,8 +182,8 @@ def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, chang
 
 @needs_engine
 @pytest.mark.slow
-def test_a_container_at_its_memory_limit_is_restarted_and_answers(built, tmp_path):
-    """A picture of 45 megapixels needs over 1 GB in `sepia`: the engine ends it, as Serve would."""
+def test_a_container_at_its_memory_limit_is_restarted_and_responds(built, tmp_path):
+    """An image of 45 megapixels needs over 1 GB in `sepia`: the engine ends it, as Serve would."""
     port, name = free_port(), f"limit-{os.getpid()}"
     url, engine = f"http://127.0.0.1:{port}/", engine_here()
     limits = ["--memory", "400m", "--memory-swap", "400m", "--restart", "always", *MORE]

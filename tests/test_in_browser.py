@@ -1,4 +1,4 @@
-"""The apps as people use them: a real browser opens the page, types, uploads, clicks and reads.
+"""The apps as users see them: a real browser opens the page, types, uploads, clicks and reads.
 
 The `page` of conftest.py also sees to it that no page asks another computer for anything and that
 none logs an error.
@@ -6,8 +6,8 @@ none logs an error.
 
 import re
 
-import pictures
 import pytest
+import sample_images
 from apps import find_app
 from conftest import STEPS, long
 from gradio.media import get_image
@@ -41,12 +41,12 @@ def output(page, number=0):
     return page.get_by_label(f"output {number}" if number is not None else "output")
 
 
-def shown_pictures(page):
-    """The pictures that the app's server has sent, as opposed to icons."""
+def shown_images(page):
+    """The images that the app's server has sent, as opposed to icons."""
     return page.locator(".image-frame img[src*='/file=']")
 
 
-def sentence(page, text):
+def message(page, text):
     return page.get_by_test_id("toast-body").filter(has_text=text)
 
 
@@ -62,7 +62,7 @@ def test_type_a_name_and_read_the_greeting(open_app, name):
 def test_an_empty_form_shows_what_to_do(open_app, name):
     page = open_app(find_app(name))
     submit(page)
-    expect(sentence(page, "Please type a name first.")).to_be_visible()
+    expect(message(page, "Please type a name first.")).to_be_visible()
 
 
 @pytest.mark.slow
@@ -138,43 +138,43 @@ PIXEL = """image => {
 }"""
 
 
-def test_upload_a_picture_and_see_it_in_sepia(open_app, tmp_path):
+def test_upload_an_image_and_see_it_in_sepia(open_app, tmp_path):
     page = open_app(find_app("sepia"))
-    pictures.drawing(400, 300).save(tmp_path / "drawing.png")
+    sample_images.drawing(400, 300).save(tmp_path / "drawing.png")
     page.locator("input[type=file]").set_input_files(tmp_path / "drawing.png")
-    expect(shown_pictures(page)).to_have_count(1)
+    expect(shown_images(page)).to_have_count(1)
     submit(page)
-    expect(shown_pictures(page)).to_have_count(2)
-    answer = shown_pictures(page).last
-    size = answer.evaluate("e => e.decode().then(() => [e.naturalWidth, e.naturalHeight])")
+    expect(shown_images(page)).to_have_count(2)
+    result = shown_images(page).last
+    size = result.evaluate("e => e.decode().then(() => [e.naturalWidth, e.naturalHeight])")
     assert size == [400, 300]
-    red, green, blue, _ = answer.evaluate(PIXEL)
+    red, green, blue, _ = result.evaluate(PIXEL)
     assert red > green > blue
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sepia", "resnet", long("vgg11"), long("flower")])
-def test_no_picture_or_a_file_that_is_none_shows_what_to_do(open_app, classifier, tmp_path, name):
+def test_no_image_or_a_file_that_is_none_shows_what_to_do(open_app, classifier, tmp_path, name):
     page = open_app(find_app(name) if name == "sepia" else classifier(name))
     submit(page)
-    expect(sentence(page, "Please choose a picture first.")).to_be_visible()
-    file = pictures.save_bad_ones(tmp_path)["text.png"]
+    expect(message(page, "Please choose an image first.")).to_be_visible()
+    file = sample_images.save_bad_ones(tmp_path)["text.png"]
     page.locator("input[type=file]").set_input_files(file)
-    expect(shown_pictures(page)).to_have_count(1)
+    expect(shown_images(page)).to_have_count(1)
     submit(page)
-    expect(sentence(page, "This file cannot be read as a picture.")).to_be_visible()
+    expect(message(page, "This file cannot be read as an image.")).to_be_visible()
 
 
 @pytest.mark.slow
-def test_clear_empties_the_form_and_the_answer(open_app, classifier):
+def test_clear_empties_the_form_and_the_prediction(open_app, classifier):
     page = open_app(classifier("resnet"))
     page.locator("button.gallery-item").first.click()
-    expect(shown_pictures(page)).to_have_count(1)
+    expect(shown_images(page)).to_have_count(1)
     submit(page)
     label = page.get_by_test_id("label-output-value")
     expect(label).to_be_visible()
     page.get_by_role("button", name="Clear", exact=True).click()
-    expect(shown_pictures(page)).to_have_count(0)
+    expect(shown_images(page)).to_have_count(0)
     expect(label).to_have_count(0)
 
 
@@ -182,7 +182,7 @@ def test_clear_empties_the_form_and_the_answer(open_app, classifier):
 def test_upload_a_photo_and_read_five_labels(open_app, classifier, name):
     page = open_app(classifier(name))
     page.locator("input[type=file]").set_input_files(get_image("lion.jpg"))
-    expect(shown_pictures(page)).to_have_count(1)
+    expect(shown_images(page)).to_have_count(1)
     submit(page)
     label = page.get_by_test_id("label-output-value")
     expect(label).to_be_visible()
@@ -193,13 +193,13 @@ def test_upload_a_photo_and_read_five_labels(open_app, classifier, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet", *SLOW])
-def test_a_click_on_an_example_picture_and_submit_gives_labels(open_app, classifier, name):
+def test_a_click_on_an_example_image_and_submit_gives_labels(open_app, classifier, name):
     app = classifier(name)
     page = open_app(app)
     examples = page.locator("button.gallery-item")
     expect(examples).to_have_count(len(list((app.folder / "data").glob("*.jpg"))))
     examples.first.click()
-    expect(shown_pictures(page)).to_have_count(1)
+    expect(shown_images(page)).to_have_count(1)
     submit(page)
     expect(page.get_by_test_id("label-output-value")).to_be_visible()
 

@@ -98,7 +98,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is s
 
 @pytest.mark.slow
 @linux
-def test_torch_comes_from_pytorch_s_own_index_where_that_answers(install, tmp_path):
+def test_torch_comes_from_pytorch_s_own_index_where_that_responds(install, tmp_path):
     ended = install("torch==2.0", "torchvision==2.0", "leaf==1.0")
     assert ended.returncode == 0, ended.stdout
     assert version(tmp_path, "torch") == "2.0+cpu"
@@ -155,7 +155,7 @@ def test_only_the_packages_asked_for(install, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_package_that_cannot_be_had_gives_a_sentence_and_is_tried_again(install, tmp_path):
+def test_a_package_that_cannot_be_had_gives_a_message_and_is_tried_again(install, tmp_path):
     ended = install("leaf==9.9")
     assert ended.returncode != 0
     assert "Traceback" not in ended.stdout
@@ -186,7 +186,7 @@ def python_without_venv():
 
 
 @pytest.mark.skipif(not python_without_venv(), reason="this machine's Python has its venv module")
-def test_a_python_without_its_venv_module_gives_a_sentence(install, tmp_path, monkeypatch):
+def test_a_python_without_its_venv_module_gives_a_message(install, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", python_without_venv())
     ended = install("leaf==1.0")
     assert ended.returncode != 0

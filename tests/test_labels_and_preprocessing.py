@@ -20,7 +20,7 @@ from torchvision.models import ResNet18_Weights
 
 TOLERANCE = 0.02
 EXAMPLES = find_app("resnet").folder / "data"
-# none is 256 x 256, or resizing would not show; the labels are what the pictures show
+# none is 256 x 256, or resizing would not show; the labels are what the images show
 PHOTOS = {
     get_image("cheetah.jpg"): "cheetah",
     EXAMPLES / "bee.jpg": "bee",
@@ -48,7 +48,7 @@ def app(classifier, trained_network, monkeypatch, request):
 
 
 def by_hand(image):
-    """Prepare a picture as the networks were trained: https://docs.pytorch.org/vision, ResNet18."""
+    """Prepare an image as the networks were trained: https://docs.pytorch.org/vision, ResNet18."""
     scale = 256 / min(image.size)
     width, height = (256 if side == min(image.size) else int(side * scale) for side in image.size)
     image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -66,8 +66,8 @@ def differences(app, network):
         with torch.inference_mode():
             batch = by_hand(Image.open(photo).convert("RGB"))[None]
             right = dict(zip(labels, network(batch)[0].softmax(0).tolist(), strict=True))
-        answer = app.predict({"path": str(photo)})
-        found.append(max(abs(right[label] - p) for label, p in answer.items()))
+        prediction = app.predict({"path": str(photo)})
+        found.append(max(abs(right[label] - p) for label, p in prediction.items()))
     return found
 
 
@@ -77,8 +77,8 @@ def test_the_app_gives_the_network_s_own_probabilities(app, trained_network):
         assert next(iter(app.predict({"path": str(photo)}))) == label
 
 
-def random_picture(seed):
-    """Return a picture of areas, edges and noise, of any size and shape."""
+def random_image(seed):
+    """Return an image of areas, edges and noise, of any size and shape."""
     random = np.random.default_rng(seed)
     width, height = (int(side) for side in random.integers(120, 900, 2))  # strips are cut
     small = Image.fromarray(random.integers(0, 255, (5, 7, 3), "uint8"))
@@ -88,17 +88,17 @@ def random_picture(seed):
 
 
 @pytest.mark.slow
-def test_answers_are_those_of_plain_pytorch(app, trained_network, tmp_path):
-    """Whatever makes the app fast: for 100 random pictures, the same labels and probabilities."""
+def test_predictions_are_those_of_plain_pytorch(app, trained_network, tmp_path):
+    """Whatever makes the app fast: for 100 random images, the same labels and probabilities."""
     labels = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
     for seed in range(100):
-        image, file = random_picture(seed), tmp_path / f"{seed}.png"
+        image, file = random_image(seed), tmp_path / f"{seed}.png"
         image.save(file)
         with torch.inference_mode():
             right = trained_network(by_hand(image)[None])[0].softmax(0)
         top = [labels[i] for i in right.topk(5).indices]
-        answer = app.predict({"path": str(file)})
-        for place, (label, probability) in enumerate(answer.items()):
+        prediction = app.predict({"path": str(file)})
+        for place, (label, probability) in enumerate(prediction.items()):
             expected = right[labels.index(label)].item()
             assert probability == pytest.approx(expected, abs=1e-3), seed
             assert label == top[place] or abs(expected - right[labels.index(top[place])]) < 0.002
@@ -106,7 +106,7 @@ def test_answers_are_those_of_plain_pytorch(app, trained_network, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [1100, 2100, 3100])
-def test_a_large_jpeg_decoded_at_a_fraction_gets_nearly_the_same_answer(
+def test_a_large_jpeg_decoded_at_a_fraction_gets_nearly_the_same_prediction(
     app, trained_network, tmp_path, side
 ):
     labels = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]

@@ -17,7 +17,7 @@ from smoke import free_port
 from workshop_blocks import saved
 
 NAMES = [*STEPS, *CLASSIFIERS]
-# on Linux also this computer: an app that is open to the network answers there, another does not
+# on Linux also this computer: an app that is open to the network responds there, another does not
 OTHER_ADDRESS = "127.0.0.2"
 
 
@@ -47,17 +47,17 @@ def test_without_make_it_is_the_same_command(make):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "message"),
     [
         (["ran", "APP=hello"], 'There is no command "ran". There are: list, run,'),
         (["run", "hello"], '"hello" is no setting. Settings look like APP=sepia'),
         (["run", "APPS=hello"], '"APPS=hello" is no setting.'),
     ],
 )
-def test_a_wrong_command_or_setting_gets_a_sentence(words, sentence):
+def test_a_wrong_command_or_setting_gets_a_message(words, message):
     ended = launch(*words)
     assert ended.returncode != 0
-    assert sentence in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -129,7 +129,7 @@ def test_a_copied_folder_is_known_at_once(tmp_path):
     assert find_app("resnet", tmp_path).file == tmp_path / "resnet" / "main.py"
 
 
-def test_no_python_or_an_old_one_gives_a_sentence(make, tmp_path):
+def test_no_python_or_an_old_one_gives_a_message(make, tmp_path):
     for name in ["python", "python3", *(f"python3.{minor}" for minor in range(10, 15))]:
         (tmp_path / name).write_text("#!/bin/sh\necho Python 3.8.18\nexit 1\n")
         (tmp_path / name).chmod(0o755)
@@ -215,7 +215,7 @@ def test_ctrl_c_while_an_app_is_starting_leaves_no_traceback(make_run):
     assert "Traceback" not in printed + press_ctrl_c(process)
 
 
-def test_a_taken_port_gives_a_sentence(make):
+def test_a_taken_port_gives_a_message(make):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -228,7 +228,7 @@ def test_a_taken_port_gives_a_sentence(make):
 
 
 @pytest.mark.parametrize(
-    ("argument", "sentence"),
+    ("argument", "message"),
     [
         ("PORT=eighty", "'eighty' is no port"),
         ("PORT=0", "'0' is no port"),
@@ -237,10 +237,10 @@ def test_a_taken_port_gives_a_sentence(make):
         ("HOST=no.such.host.invalid", "This computer has no address no.such.host.invalid"),
     ],
 )
-def test_an_impossible_port_or_host_gives_a_sentence(make, argument, sentence):
+def test_an_impossible_port_or_host_gives_a_message(make, argument, message):
     ended = make("run", "APP=hello", argument)
     assert ended.returncode != 0
-    assert sentence in ended.stdout
+    assert message in ended.stdout
     assert "Traceback" not in ended.stdout
 
 

@@ -17,8 +17,8 @@ from check import check, check_name
 from conftest import CLASSIFIERS, ROOT, STEPS, start_main, wait_until_open
 from container import images
 from gradio_client import Client, handle_file
-from made_up_weights import make_checkpoint
 from maintain.sync import CLASSIFIERS as FOLDERS
+from random_weights import make_checkpoint
 from smoke import free_port
 
 PHOTOS = ROOT / "resnet_image_classification" / "data"
@@ -87,10 +87,10 @@ def left(gallery):
         ("vgg11_classification", "vgg11_image_classification", "my_vgg11_classification"),
     ],
 )
-def test_an_impossible_name_gets_a_sentence_with_a_possible_one(gallery, name, reason, possible):
+def test_an_impossible_name_gets_a_message_with_a_possible_one(gallery, name, reason, possible):
     before = files(gallery)
-    sentence = run(gallery, "new", f"NAME={name}", works=False)
-    assert re.fullmatch(rf'The name ".*{reason}.*; NAME={possible} is possible\.\n', sentence)
+    message = run(gallery, "new", f"NAME={name}", works=False)
+    assert re.fullmatch(rf'The name ".*{reason}.*; NAME={possible} is possible\.\n', message)
     assert files(gallery) == before
     new(gallery, possible, "hello")
     image, _, tag = images.image_name(find_app(possible, gallery)).partition(":")
@@ -99,21 +99,21 @@ def test_an_impossible_name_gets_a_sentence_with_a_possible_one(gallery, name, r
 
 def test_a_name_is_needed_and_cannot_be_given_twice(gallery):
     for name in ("", "  "):
-        sentence = run(gallery, "new", f"NAME={name}", "FROM=hello", works=False)
-        assert sentence == "A new app needs a name. Set one, such as NAME=leaf_disease.\n"
+        message = run(gallery, "new", f"NAME={name}", "FROM=hello", works=False)
+        assert message == "A new app needs a name. Set one, such as NAME=leaf_disease.\n"
     main = new(gallery, "leaf", "hello") / "main.py"
     main.write_text("# my work\n")
-    sentence = run(gallery, "new", "NAME=leaf", "FROM=resnet", works=False)
-    assert "is there already; NAME=my_leaf is possible" in sentence
+    message = run(gallery, "new", "NAME=leaf", "FROM=resnet", works=False)
+    assert "is there already; NAME=my_leaf is possible" in message
     assert main.read_text() == "# my work\n"
     # nor one that differs only in what short names leave out
-    sentence = run(gallery, "new", "NAME=leaf_classification", "FROM=resnet", works=False)
-    assert "would be mixed up with leaf/main.py" in sentence
+    message = run(gallery, "new", "NAME=leaf_classification", "FROM=resnet", works=False)
+    assert "would be mixed up with leaf/main.py" in message
 
 
 def test_a_wrong_from_lists_the_apps(gallery):
-    sentence = run(gallery, "new", "NAME=leaf", "FROM=resnt", works=False)
-    assert {*STEPS, *CLASSIFIERS} <= {*re.findall(r"[\w-]+", sentence)}
+    message = run(gallery, "new", "NAME=leaf", "FROM=resnt", works=False)
+    assert {*STEPS, *CLASSIFIERS} <= {*re.findall(r"[\w-]+", message)}
     assert left(gallery) == []
 
 
@@ -131,7 +131,7 @@ def require_ready(folder):
 @pytest.mark.parametrize("source", CLASSIFIERS)
 def test_a_copied_classifier_has_all_but_what_is_of_its_model_and_its_own_name(gallery, source):
     original = find_app(source, gallery).folder
-    wanted = files(original) - {"data/expected.json"}  # answers of the model that is left out
+    wanted = files(original) - {"data/expected.json"}  # predictions of the model that is left out
     for name in ("data/a.pth", "data/a.pth.replaced", "data/.download-1/a", ".gradio/log.csv"):
         (original / name).parent.mkdir(exist_ok=True)
         (original / name).write_text("not to be copied")
@@ -159,7 +159,7 @@ def test_a_copied_step_has_its_code_and_no_more_than_it_needs(gallery, source):
     named = re.findall("leaf_disease/(.*?) ", said)
     assert named == ["main.py", "requirements.txt", "README.md"]
     assert "\nStart it: make run APP=leaf_disease " in said
-    more = {"picture.py"} if source == "sepia" else set()
+    more = {"image.py"} if source == "sepia" else set()
     assert files(folder) == files(bare) | ON_GITHUB | more
     packages = (step.folder if source == "sepia" else bare) / "requirements.txt"
     assert (folder / "requirements.txt").read_text() == packages.read_text()
@@ -175,13 +175,13 @@ def test_a_copied_step_has_its_code_and_no_more_than_it_needs(gallery, source):
 
 
 @pytest.mark.parametrize("text", ["print(", "import gradio as gr\n\ngr.Blocks().launch()\n"])
-def test_what_cannot_be_copied_gets_a_sentence(gallery, text):
+def test_what_cannot_be_copied_gets_a_message(gallery, text):
     (gallery / "example_apps" / "sepia_app.py").write_text(f'"""My own."""\n\n{text}')
     (gallery / "resnet_image_classification" / "data" / "absent.jpg").symlink_to("/no/such/file")
     reasons = {"sepia_app.py": "sepia_app.py", "resnet": "No such file.*absent.jpg"}
     for source, reason in reasons.items():
-        sentence = run(gallery, "new", "NAME=leaf", f"FROM={source}", works=False)
-        assert re.fullmatch(f"leaf was not made: .*{reason}.*\n", sentence)
+        message = run(gallery, "new", "NAME=leaf", f"FROM={source}", works=False)
+        assert re.fullmatch(f"leaf was not made: .*{reason}.*\n", message)
     assert left(gallery) == []
 
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_copied_gets_a_sentence(gallery, text):
 def test_an_interruption_leaves_no_app(gallery, stop):
     large = gallery / "resnet_image_classification" / "data" / "large.bin"
     with large.open("wb") as file:
-        file.truncate(8 * 2**30)  # takes no room on the disk; the copy would
+        file.truncate(8 * 2**30)  # takes no space on the disk; the copy would
     command = [sys.executable, "scripts", "new", "NAME=leaf", "FROM=resnet"]
     process = subprocess.Popen(command, cwd=gallery, start_new_session=True, **OUTPUT)
     while process.poll() is None and not left(gallery):
@@ -231,7 +231,7 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "multi
 
 @pytest.mark.parametrize("source", ["bare", "sepia", *SLOW])
 def test_no_copy_opens_or_fetches_anything_but_uploads(gallery, source):
-    folder = gallery / "scripts" / "bare"  # as it stands
+    folder = gallery / "scripts" / "bare"  # as it is
     if source != "bare":
         folder = new(gallery, "leaf_disease", source)
     if source == "resnet":
@@ -243,8 +243,8 @@ def test_no_copy_opens_or_fetches_anything_but_uploads(gallery, source):
         for path in ("https://example.com/x.png", str(folder / "requirements.txt")):
             data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, *more]
             where = f"{url}gradio_api/call/{function}"
-            answer = requests.post(where, json={"data": data}, timeout=9)
-            assert answer.status_code == 403
+            response = requests.post(where, json={"data": data}, timeout=9)
+            assert response.status_code == 403
         assert client.predict(own, *more, api_name=f"/{function}")
 
 
@@ -261,7 +261,7 @@ def test_a_shared_change_reaches_all_folders_and_their_models_stay(gallery, sour
         "constraints.txt": ("pooch==1.9.0", "pooch==1.9.1"),
         "Dockerfile": ("timeout=5s", "timeout=9s"),
         ".dockerignore": (".gradio\n", ".gradio\n.cache\n"),
-        "picture.py": ("MAX_MEGAPIXELS = 50", "MAX_MEGAPIXELS = 40"),
+        "image.py": ("MAX_MEGAPIXELS = 50", "MAX_MEGAPIXELS = 40"),
         "guard.py": ("HTTPException(403", "HTTPException(404"),
         "start-script.sh": ("exec python main.py", "exec python -u main.py"),
     }
@@ -284,10 +284,8 @@ def test_without_the_marks_of_a_model_nothing_is_changed(gallery, name):
     assert "FROM=flower, FROM=resnet, FROM=vgg11" in run(gallery, "sync", works=False)
     file = gallery / "vgg11_image_classification" / name
     file.write_text(re.sub("(?m)^(# ---- End|MAX_BYTES)", r"# \1", file.read_text()))
-    changed, other = (
-        gallery / f"{n}_classification/picture.py" for n in ("resnet_image", "flower")
-    )
+    changed, other = (gallery / f"{n}_classification/image.py" for n in ("resnet_image", "flower"))
     changed.write_text("# changed")
-    sentence = run(gallery, "sync", "FROM=resnet", works=False)
-    assert f"{file} must have one line that begins with" in sentence
+    message = run(gallery, "sync", "FROM=resnet", works=False)
+    assert f"{file} must have one line that begins with" in message
     assert other.read_text() != "# changed"

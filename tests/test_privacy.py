@@ -12,9 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pictures
 import pytest
 import requests
+import sample_images
 from apps import find_app
 from conftest import wait_until_open
 from gradio_client import Client, handle_file
@@ -55,7 +55,7 @@ def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_
         client = Client(url, verbose=False)
         for name, content in (("patient-0815.png", None), ("patient-0816.png", b"diagnosis")):
             file = tmp_path / name
-            file.write_bytes(content) if content else pictures.drawing().save(file)
+            file.write_bytes(content) if content else sample_images.drawing().save(file)
             with contextlib.suppress(AppError):
                 client.predict(handle_file(file), api_name="/predict")
         client.close()
@@ -73,7 +73,7 @@ def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_
 
 @pytest.mark.parametrize("name", ["hello", "sepia"])
 def test_where_an_upload_lies_cannot_be_guessed(serve, name):
-    """Not even by somebody who has the same file and knows the folder, as all visitors do."""
+    """Not even by somebody who has the same file and knows the folder, as all users do."""
     served = serve(find_app(name))
     assert re.fullmatch(r"gradio-\d+-[0-9a-f]{16}", served.uploads.name)
     assert served.uploads.stat().st_mode & 0o077 == 0
@@ -83,5 +83,5 @@ def test_where_an_upload_lies_cannot_be_guessed(serve, name):
     guess = f"{served.uploads}/{hashlib.sha256(content).hexdigest()}/a.txt"
     listed = (served.uploads, Path(path).parent)
     for place, status in ((path, 200), (guess, 403), *((folder, 403) for folder in listed)):
-        answer = requests.get(f"{served.url}gradio_api/file={place}", timeout=10)
-        assert answer.status_code == status, place
+        response = requests.get(f"{served.url}gradio_api/file={place}", timeout=10)
+        assert response.status_code == status, place

@@ -155,7 +155,7 @@ def test_the_workflow_may_do_no_more_than_it_needs():
     pinned = re.findall(r"uses: (actions/checkout@.*)", ours)
     assert re.findall(r"uses: (.*)", TEMPLATE.read_text(encoding="utf-8")) == [pinned[0]]
     assert STEPS[pinned[0].partition(" ")[0]]["with"]["persist-credentials"] is False
-    # what people type reaches a script as a variable, and the token only the step that needs it
+    # what users type reaches a script as a variable, and the token only the step that needs it
     assert [step for step in STEPS.values() if "${{" in step.get("run", "")] == []
     with_token = [name for name, step in STEPS.items() if "github.token" in str(step)]
     assert with_token == [PUBLISH]
@@ -179,7 +179,7 @@ def test_a_possible_tag_makes_a_name_that_serve_takes(github, tmp_path, tag):
 
 
 @pytest.mark.parametrize("tag", ["latest", "v 1", "v1/2", "-v1", "$(id)", "v1\nA=b", "v" * 129])
-def test_another_tag_is_refused_in_a_sentence(github, tmp_path, tag):
+def test_another_tag_is_refused_in_a_message(github, tmp_path, tag):
     printed = github(CHOOSE, works=False, TAG=tag)
     assert f'::error::The tag cannot be "{tag}". Choose one' in printed
     assert (tmp_path / "GITHUB_ENV").read_text() == ""

@@ -40,9 +40,9 @@ async def main():
         async with mcp.ClientSession(read, write) as session:
             await session.initialize()
             tools = [tool.model_dump() for tool in (await session.list_tools()).tools]
-            calls = [session.call_tool("classify", {"picture": p}) for p in json.load(sys.stdin)]
-            answers = [answer.model_dump() for answer in await asyncio.gather(*calls)]
-            print(json.dumps([tools, answers]))
+            calls = [session.call_tool("classify", {"image": p}) for p in json.load(sys.stdin)]
+            results = [result.model_dump() for result in await asyncio.gather(*calls)]
+            print(json.dumps([tools, results]))
 asyncio.run(main())
 """
 
@@ -60,8 +60,8 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     agents, seen = import_file(folder / "agents.py"), []
 
-    def predict(picture):
-        seen.append(Path(picture["path"]).read_bytes())
+    def predict(image):
+        seen.append(Path(image["path"]).read_bytes())
         return {"lion": 0.9}
 
     assert agents.look_at(predict, data_uri(LION)) == {"lion": 0.9}
@@ -81,12 +81,12 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
     assert len(seen) == 3
 
     async def crowd():  # two at a time, 18 wait, and the others are told
-        calls = [agents.answer(predict, data_uri(LION)) for _ in range(25)]
+        calls = [agents.respond(predict, data_uri(LION)) for _ in range(25)]
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    answers = run_async(crowd())
-    assert answers[:20] == ['{"lion": 0.9}'] * 20
-    assert [error.message for error in answers[20:]] == [BUSY] * 5
+    results = run_async(crowd())
+    assert results[:20] == ['{"lion": 0.9}'] * 20
+    assert [error.message for error in results[20:]] == [BUSY] * 5
 
 
 # ---- Whole: `make test-recipes` ----
@@ -109,18 +109,18 @@ def app(made):
         yield url, client
 
 
-def ask(made, url, *pictures):
+def ask(made, url, *images):
     """Call the tool with the client of the SDK; return the tools, and (failed, text) of each."""
     command = [made[1], "-c", AGENT, f"{url}gradio_api/mcp/"]
     options = {"capture_output": True, "text": True, "timeout": 120}
-    ended = subprocess.run(command, input=json.dumps(pictures), **options)
+    ended = subprocess.run(command, input=json.dumps(images), **options)
     assert ended.returncode == 0, ended.stderr
-    tools, answers = json.loads(ended.stdout)
-    return tools, [(answer["isError"], answer["content"][0]["text"]) for answer in answers]
+    tools, results = json.loads(ended.stdout)
+    return tools, [(result["isError"], result["content"][0]["text"]) for result in results]
 
 
 def send(url, arguments, tool="classify", query="", method="tools/call", **more):
-    """Send what no client would; return the answer as it is."""
+    """Send what no client would; return the response as it is."""
     params = {"name": tool, "arguments": arguments, **more}
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     headers = {"Accept": "application/json, text/event-stream"}
@@ -130,9 +130,9 @@ def send(url, arguments, tool="classify", query="", method="tools/call", **more)
 
 def post(*call):
     """Call the tool with bare JSON; return whether it failed, and the text."""
-    answer = send(*call)
-    assert answer.status_code == 200, answer.text
-    (line,) = [row for row in answer.text.splitlines() if row.startswith("data: ")]
+    response = send(*call)
+    assert response.status_code == 200, response.text
+    (line,) = [row for row in response.text.splitlines() if row.startswith("data: ")]
     result = json.loads(line.removeprefix("data: "))["result"]
     return result["isError"], result["content"][0]["text"]
 
@@ -142,8 +142,8 @@ def upload(url, file):
     return requests.post(f"{url}gradio_api/upload", files=files, timeout=30).json()[0]
 
 
-def require_lion(answer):
-    failed, text = answer
+def require_lion(result):
+    failed, text = result
     assert not failed, text
     probabilities = json.loads(text)
     assert len(probabilities) == 5
@@ -155,22 +155,22 @@ def require_lion(answer):
 def test_an_agent_finds_one_tool_that_says_what_it_is_for_and_asks_it(made, app):
     url, client = app
     before = {*(made[0] / "uploads").rglob("*")}
-    tools, answers = ask(made, url, data_uri(LION), "data:image/png;base64,AAAA", "/etc/passwd")
+    tools, results = ask(made, url, data_uri(LION), "data:image/png;base64,AAAA", "/etc/passwd")
     (tool,) = tools
     assert tool["name"] == "classify"
     for words in ("1,000 everyday things", "say so then", "five most likely names"):
         assert words in tool["description"]
-    assert tool["inputSchema"]["required"] == ["picture"]
-    assert tool["inputSchema"]["properties"]["picture"]["type"] == "string"
-    assert "data URI" in tool["inputSchema"]["properties"]["picture"]["description"]
-    require_lion(answers[0])
-    assert [failed for failed, _ in answers] == [False, True, True]
-    assert "This file cannot be read as a picture." in answers[1][1]
-    assert ONLY in answers[2][1]
+    assert tool["inputSchema"]["required"] == ["image"]
+    assert tool["inputSchema"]["properties"]["image"]["type"] == "string"
+    assert "data URI" in tool["inputSchema"]["properties"]["image"]["description"]
+    require_lion(results[0])
+    assert [failed for failed, _ in results] == [False, True, True]
+    assert "This file cannot be read as an image." in results[1][1]
+    assert ONLY in results[2][1]
     assert {*(made[0] / "uploads").rglob("*")} == before  # nothing that it sent was kept
     path = upload(url, LION)
-    for answer in ask(made, url, path, f"{url}gradio_api/file={quote(path)}")[1]:
-        require_lion(answer)
+    for result in ask(made, url, path, f"{url}gradio_api/file={quote(path)}")[1]:
+        require_lion(result)
     # the page and programs are served as before
     assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"
 
@@ -205,19 +205,19 @@ def test_no_form_of_a_call_opens_or_fetches_anything_else(made, app, canary, tmp
     named += [f"file://{LION}", f"{url}gradio_api/file={LION}", f"{url}gradio_api/file={address}"]
     named += [f"{address}/a.jpg", f"{address}/gradio_api/file={address}/b.jpg", "//127.0.0.1/c"]
     for name in named:
-        failed, text = post(url, {"picture": name})
+        failed, text = post(url, {"image": name})
         assert failed
         assert ONLY in text
         forms = [name, [name], {"path": name}, {"path": name, **MARK}, {"url": name, **MARK}]
         forms += [{"path": name, "url": name, "is_stream": True, **MARK}]
         for form in forms:
             for tool, query in (("classify", ""), ("classify", "?tools=none"), ("predict", "")):
-                failed, text = post(url, {"picture": form}, tool, query)
+                failed, text = post(url, {"image": form}, tool, query)
                 assert failed, text
                 assert '"lion":' not in text
         # MCP has other methods; Gradio's for prompts calls the tool, too
         for method in ("prompts/get", "resources/read"):
-            assert '"error"' in send(url, {"picture": name}, method=method, uri=name).text
+            assert '"error"' in send(url, {"image": name}, method=method, uri=name).text
     # and the log does not tell what strangers send: see the fixture
     assert '"error"' in send(url, data_uri(LION)).text
     deep, headers = "[" * 100_000, {"Accept": "application/json, text/event-stream"}
@@ -231,21 +231,21 @@ def test_up_to_3_mb_can_be_sent_along_and_more_be_uploaded(app, tmp_path):
     url, photo = app[0], tmp_path / "photo.jpg"
     for size, status in ((3_000_000, 200), (5_000_000, 413), (10_000_000, 413)):
         photo.write_bytes(LION.read_bytes().ljust(size, b"\0"))
-        answer = send(url, {"picture": data_uri(photo)})
-        assert answer.status_code == status
-        assert any(words in answer.text for words in ("lion", "too large", "Too much at once"))
-        require_lion(post(url, {"picture": upload(url, photo)}))
+        response = send(url, {"image": data_uri(photo)})
+        assert response.status_code == status
+        assert any(words in response.text for words in ("lion", "too large", "Too much at once"))
+        require_lion(post(url, {"image": upload(url, photo)}))
 
 
 @pytest.mark.recipes
-def test_a_crowd_of_agents_is_answered_or_told_and_the_page_goes_on(app):
+def test_a_crowd_of_agents_is_served_or_told_and_the_page_goes_on(app):
     url, client = app
     with ThreadPoolExecutor(60) as crowd:
-        answers = [*crowd.map(lambda _: post(url, {"picture": data_uri(LION)}), range(60))]
-    answered = [answer for answer in answers if not answer[0]]
-    assert len(answered) >= 20
-    [require_lion(answer) for answer in answered]
-    assert {text.strip("'") for failed, text in answers if failed} <= {BUSY}
+        results = [*crowd.map(lambda _: post(url, {"image": data_uri(LION)}), range(60))]
+    served = [result for result in results if not result[0]]
+    assert len(served) >= 20
+    [require_lion(result) for result in served]
+    assert {text.strip("'") for failed, text in results if failed} <= {BUSY}
     assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"
 
 
@@ -258,21 +258,21 @@ def test_an_agent_reaches_the_tool_behind_nginx_under_a_path(made, tmp_path, mon
         with nginx_before(tmp_path, port, location.replace("http://127.0.0.1:8080/", inside)):
             url = f"http://127.0.0.1:{port}/hello/"
             path = upload(url, LION)
-            for answer in ask(made, url, data_uri(LION), f"{url}gradio_api/file={quote(path)}")[1]:
-                require_lion(answer)
+            for result in ask(made, url, data_uri(LION), f"{url}gradio_api/file={quote(path)}")[1]:
+                require_lion(result)
 
 
 @pytest.mark.recipes
-def test_the_page_shows_the_tool_and_one_word_switches_it_off(made, app, page, picture):
+def test_the_page_shows_the_tool_and_one_word_switches_it_off(made, app, page, screenshot):
     page.goto(app[0])
     page.get_by_role("button", name="Use via API or MCP").click()
     tool = page.get_by_role("button", name=re.compile("^ *classify .* say so then"))
     expect(tool).to_be_visible()
-    picture(page, "agents")
+    screenshot(page, "agents")
     main = made[0] / "main.py"
     text = main.read_text()
     main.write_text(text.replace("mcp_server=True", "mcp_server=False"))
     with running(*made) as (url, client):
         main.write_text(text)
-        assert send(url, {"picture": data_uri(LION)}).status_code in (404, 405)
+        assert send(url, {"image": data_uri(LION)}).status_code in (404, 405)
         assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"

@@ -1,11 +1,11 @@
-"""The recipe `cells`: what is in a picture is counted, and what cannot be read is refused."""
+"""The recipe `cells`: what is in an image is counted, and what cannot be read is refused."""
 
 import subprocess
 
 import numpy as np
 import pandas as pd
-import pictures
 import pytest
+import sample_images
 import tifffile
 from conftest import ROOT
 from gradio_client import handle_file
@@ -29,8 +29,8 @@ def squares(bright, dark):
 def test_the_recipe_makes_an_app_that_is_ready_for_serve(tmp_path):
     folder = make_app(tmp_path, "cells")
     require_ready(folder)
-    original = ROOT / "resnet_image_classification" / "picture.py"
-    assert (folder / "picture.py").read_bytes() == original.read_bytes()
+    original = ROOT / "resnet_image_classification" / "image.py"
+    assert (folder / "image.py").read_bytes() == original.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +48,15 @@ def app(made):
 
 @pytest.fixture
 def count(app, tmp_path):
-    """Return a function that sends a picture, an array or a file, and returns the answer."""
+    """Return a function that sends an image, an array or a file, and returns the result."""
 
-    def send(picture, smallest=50, widest=None, dark=False):
-        if isinstance(picture, np.ndarray):
-            picture = Image.fromarray(picture)
-        if isinstance(picture, Image.Image):
-            picture.save(tmp_path / "sent.png")
-            picture = tmp_path / "sent.png"
-        upload = picture and handle_file(str(picture))
+    def send(image, smallest=50, widest=None, dark=False):
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
+        if isinstance(image, Image.Image):
+            image.save(tmp_path / "sent.png")
+            image = tmp_path / "sent.png"
+        upload = image and handle_file(str(image))
         found, drawing, table, files = app[1].predict(
             upload, smallest, widest, dark, api_name="/count_cells"
         )
@@ -68,13 +68,13 @@ def count(app, tmp_path):
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_a_click_on_the_example_shows_24_coins(app, page, picture):
+def test_a_click_on_the_example_shows_24_coins(app, page, screenshot):
     page.goto(app[0])
     page.locator("button.gallery-item").click()
     expect(page.locator(".image-frame img[src*='/file=']")).to_have_count(1)
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_label("Found")).to_have_value("24 objects, median area 1,448 pixels.")
-    picture(page, "cells")
+    screenshot(page, "cells")
     with page.expect_download() as download:
         page.locator("a[download='mask.png']").click()
     assert Image.open(download.value.path()).mode == "I;16"
@@ -86,7 +86,7 @@ def test_objects_are_counted_and_measured(count):
     found, drawing, table, mask, sizes = count(squares(200, 40).astype("uint8"))
     assert found.splitlines() == [
         "4 objects, median area 325 pixels.",
-        "At the edge of the picture: 1; they may be cut off.",
+        "At the edge of the image: 1; they may be cut off.",
     ]
     assert {row["label"]: 1 for row in drawing["annotations"]} == {"whole": 1, "at the edge": 1}
     assert table["data"] == sizes.round(1).to_numpy().tolist()
@@ -105,7 +105,7 @@ def test_objects_are_counted_and_measured(count):
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_light_that_changes_across_the_picture_can_be_corrected(count):
+def test_light_that_changes_across_the_image_can_be_corrected(count):
     pixels = (squares(60, 0) + np.linspace(0, 190, 140)).astype("uint8")
     assert not count(pixels)[0].startswith("4 objects")
     for widest in (32, 40.5):
@@ -138,11 +138,11 @@ def test_the_form_of_the_file_does_not_matter(count, tmp_path):
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_what_cannot_be_counted_right_gets_a_sentence_and_the_app_goes_on(app, count, tmp_path):
-    with pytest.raises(AppError, match=r"^Please choose a picture first\.$"):
+def test_what_cannot_be_counted_right_gets_a_message_and_the_app_goes_on(app, count, tmp_path):
+    with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
         count(None)
-    for file in pictures.save_bad_ones(tmp_path).values():
-        with pytest.raises(AppError, match="cannot be read as a picture"):
+    for file in sample_images.save_bad_ones(tmp_path).values():
+        with pytest.raises(AppError, match="cannot be read as an image"):
             count(file)
     Image.new("1", (14_000, 14_000)).save(tmp_path / "bomb.png")
     with pytest.raises(AppError, match="over 50 megapixels"):
@@ -185,6 +185,6 @@ def test_none_thousands_and_far_too_many(count):
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
 def test_the_example_needs_no_download(made):
-    """pooch, by which scikit-image fetches pictures, is not there; the app does without."""
+    """pooch, by which scikit-image fetches images, is not there; the app does without."""
     ended = subprocess.run([made[1], "-c", "import pooch"], capture_output=True, text=True)
     assert "No module named 'pooch'" in ended.stderr

@@ -1,7 +1,7 @@
-"""The recipe `faster`: OpenVINO gives the answers of PyTorch, for many visitors at once.
+"""The recipe `faster`: OpenVINO gives the predictions of PyTorch, for many users at once.
 
-What it changes is speed; the answers stay. So they are compared with those of the network that was
-really trained, prepared by hand.
+What it changes is speed; the predictions stay. So they are compared with those of the network that
+was really trained, prepared by hand.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -19,26 +19,24 @@ from torchvision.models import ResNet18_Weights
 LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
 
 
-def probabilities(answer):
-    return {row["label"]: row["confidence"] for row in answer["confidences"]}
+def probabilities(prediction):
+    return {row["label"]: row["confidence"] for row in prediction["confidences"]}
 
 
 def ask(client, photo):
     return probabilities(client.predict(handle_file(str(photo)), api_name="/predict"))
 
 
-def check_answers(client, network, tolerance):
-    """Compare the five probabilities with the network's own, for several visitors at once."""
+def check_predictions(client, network, tolerance):
+    """Compare the five probabilities with the network's own, for several users at once."""
     right = {}
     for photo in PHOTOS:
         with torch.inference_mode():
             scores = network(by_hand(Image.open(photo).convert("RGB"))[None])[0]
         right[photo] = dict(zip(LABELS, scores.softmax(0).tolist(), strict=True))
-    with ThreadPoolExecutor(8) as visitors:
+    with ThreadPoolExecutor(8) as users:
         photos = [*PHOTOS] * 6
-        for photo, found in zip(
-            photos, visitors.map(lambda p: ask(client, p), photos), strict=True
-        ):
+        for photo, found in zip(photos, users.map(lambda p: ask(client, p), photos), strict=True):
             assert next(iter(found)) == PHOTOS[photo]
             for label, probability in found.items():
                 assert probability == pytest.approx(right[photo][label], abs=tolerance), photo
@@ -56,7 +54,7 @@ def check_page(page, url):
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-3), ("bf16", 0.02)])
-def test_faster_answers_as_the_network_does(
+def test_faster_predicts_as_the_network_does(
     tmp_path,
     trained_network,  # noqa: F811
     page,
@@ -67,5 +65,5 @@ def test_faster_answers_as_the_network_does(
     use_trained_network(folder)
     edit(folder, '"f32",', f'"{precision}",')
     with running(folder, environment(folder, *TRAINED)) as (url, client):
-        check_answers(client, trained_network, tolerance)
+        check_predictions(client, trained_network, tolerance)
         check_page(page, url)

@@ -1,4 +1,4 @@
-"""The recipe heat_map: the map lies on the thing that was named, also for several visitors."""
+"""The recipe heat_map: the map is on the thing that was named, also for several users."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,9 +7,9 @@ import pytest
 from gradio.media import get_image
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from made_up_weights import make_checkpoint
 from PIL import Image
 from playwright.sync_api import expect
+from random_weights import make_checkpoint
 from recipes_made import TRAINED, environment, make_app, require_ready, running, use_trained_network
 
 PLACES = {"top left": (0, 0), "top right": (1, 0), "bottom left": (0, 1), "bottom right": (1, 1)}
@@ -27,13 +27,13 @@ def save_in_corner(file, photo, place):
 
 
 def ask(client, file):
-    answer, drawn = client.predict(handle_file(str(file)), api_name="/predict")
-    return answer, np.asarray(Image.open(drawn).convert("RGB"), "float32")
+    prediction, drawn = client.predict(handle_file(str(file)), api_name="/predict")
+    return prediction, np.asarray(Image.open(drawn).convert("RGB"), "float32")
 
 
 def heat_in(drawn):
-    """Return how orange each quarter of an answer is, from 0 to 1."""
-    heat = (drawn[..., 0] - drawn[..., 2]) / (0.7 * 255)  # the picture below is grey
+    """Return how orange each quarter of a map is, from 0 to 1."""
+    heat = (drawn[..., 0] - drawn[..., 2]) / (0.7 * 255)  # the image below is grey
     half = heat.shape[0] // 2
     return {
         place: heat[row * half :, column * half :][:half, :half].mean()
@@ -73,11 +73,11 @@ def trained(tmp_path_factory, python):
 def test_resnet18_gets_a_map_of_its_last_layer(folder, python):
     make_checkpoint(folder / "data" / "image_classification_resnet18.pth")
     with running(folder, python) as (_, client):
-        answer, drawn = ask(client, folder / "data" / "bee.jpg")
-        assert len(answer["confidences"]) == 5
+        prediction, drawn = ask(client, folder / "data" / "bee.jpg")
+        assert len(prediction["confidences"]) == 5
         assert drawn.shape == (224, 224, 3)
         assert max(heat_in(drawn).values()) > 0.05
-        with pytest.raises(AppError, match=r"^Please choose a picture first\.$"):
+        with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
             client.predict(None, api_name="/predict")
 
 
@@ -85,8 +85,8 @@ def test_resnet18_gets_a_map_of_its_last_layer(folder, python):
 @pytest.mark.timeout(1200)
 def test_the_map_is_brightest_in_the_corner_where_the_animal_is(trained, tmp_path):
     for place in PLACES:
-        answer, drawn = ask(trained[1], save_in_corner(tmp_path / "a.jpg", "cheetah", place))
-        assert answer["label"] == "cheetah"
+        prediction, drawn = ask(trained[1], save_in_corner(tmp_path / "a.jpg", "cheetah", place))
+        assert prediction["label"] == "cheetah"
         heat = heat_in(drawn)
         others = [value for name, value in heat.items() if name != place]
         assert heat[place] > 2 * max(others), (place, heat)
@@ -94,25 +94,25 @@ def test_the_map_is_brightest_in_the_corner_where_the_animal_is(trained, tmp_pat
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_of_eight_visitors_at_once_each_gets_the_own_map(trained, tmp_path):
+def test_of_eight_users_at_once_each_gets_their_own_map(trained, tmp_path):
     files = [
         save_in_corner(tmp_path / f"{photo} {place}.jpg", photo, place)
         for photo in ("lion", "cheetah")
         for place in PLACES
     ]
     alone = [ask(trained[1], file) for file in files]
-    with ThreadPoolExecutor(8) as visitors:
-        together = list(visitors.map(lambda file: ask(trained[1], file), files * 6))
-    for (answer, drawn), (expected, right) in zip(together, alone * 6, strict=True):
-        assert answer["label"] == expected["label"]
+    with ThreadPoolExecutor(8) as users:
+        together = list(users.map(lambda file: ask(trained[1], file), files * 6))
+    for (prediction, drawn), (expected, right) in zip(together, alone * 6, strict=True):
+        assert prediction["label"] == expected["label"]
         confidence = expected["confidences"][0]["confidence"]
-        assert answer["confidences"][0]["confidence"] == pytest.approx(confidence, abs=1e-4)
+        assert prediction["confidences"][0]["confidence"] == pytest.approx(confidence, abs=1e-4)
         assert abs(drawn - right).max() <= 2
 
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_the_page_shows_the_map_beside_the_answer(trained, page, picture, tmp_path):
+def test_the_page_shows_the_map_beside_the_prediction(trained, page, screenshot, tmp_path):
     page.goto(trained[0])
     submit = page.get_by_role("button", name="Submit")
     expect(submit).to_be_enabled()
@@ -122,6 +122,6 @@ def test_the_page_shows_the_map_beside_the_answer(trained, page, picture, tmp_pa
     submit.click()
     expect(page.get_by_test_id("label-output-value")).to_have_text("cheetah")
     expect(shown).to_have_count(2)
-    picture(page, "heat_map")
+    screenshot(page, "heat_map")
     page.get_by_role("button", name="Clear").first.click()
     expect(shown).to_have_count(0)

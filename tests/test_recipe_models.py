@@ -34,13 +34,13 @@ def efficientnet(tmp_path_factory):
 def test_after_ten_changed_lines_a_lion_is_a_lion(efficientnet):
     with running(*efficientnet) as (_, client):
         for photo in ("lion", "cheetah"):
-            answer = client.predict(handle_file(get_image(f"{photo}.jpg")), api_name="/predict")
-            assert answer["label"] == photo
+            prediction = client.predict(handle_file(get_image(f"{photo}.jpg")), api_name="/predict")
+            assert prediction["label"] == photo
 
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_a_fine_tuned_network_of_five_classes_answers_with_its_own(tmp_path, efficientnet):
+def test_a_fine_tuned_network_of_five_classes_predicts_its_own(tmp_path, efficientnet):
     import torch
     from PIL import Image
     from torchvision.models import ResNet18_Weights, resnet18
@@ -64,10 +64,10 @@ def test_a_fine_tuned_network_of_five_classes_answers_with_its_own(tmp_path, eff
     (folder / "data" / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     with running(folder, efficientnet[1]) as (_, client):
         for name, photo in zip(names, photos, strict=True):
-            answer = client.predict(handle_file(photo), api_name="/predict")
-            assert answer["label"] == name
-            assert answer["confidences"][0]["confidence"] > 0.99
-            assert {row["label"] for row in answer["confidences"]} == {*names}
+            prediction = client.predict(handle_file(photo), api_name="/predict")
+            assert prediction["label"] == name
+            assert prediction["confidences"][0]["confidence"] > 0.99
+            assert {row["label"] for row in prediction["confidences"]} == {*names}
 
 
 @pytest.mark.recipes

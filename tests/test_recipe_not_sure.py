@@ -1,4 +1,4 @@
-"""The recipe `not_sure`: below the threshold of its class, a picture gets no name."""
+"""The recipe `not_sure`: below the threshold of its class, an image gets no name."""
 
 import csv
 import json
@@ -36,16 +36,16 @@ def thresholds():
     return import_file(RECIPE / "files" / "thresholds.py")
 
 
-def test_an_app_with_the_recipe_is_ready_also_with_many_pictures(tmp_path):
+def test_an_app_with_the_recipe_is_ready_also_with_many_images(tmp_path):
     folder = make_app(tmp_path, "not_sure")
     require_ready(folder)
-    put_in(find_recipe("many_pictures"), folder)
+    put_in(find_recipe("many_images"), folder)
     require_ready(folder)
     use_trained_network(folder)
     require_ready(folder)
 
 
-def test_an_answer_is_not_sure_below_the_threshold_of_its_class(thresholds):
+def test_a_prediction_is_not_sure_below_the_threshold_of_its_class(thresholds):
     chosen = {"default": 0.7, "classes": {"cat": 0.5, "dog": None}}
     for label, probability, sure in (
         ("cat", 0.5, True),
@@ -54,9 +54,9 @@ def test_an_answer_is_not_sure_below_the_threshold_of_its_class(thresholds):
         ("horse", 0.7, True),
         ("dog", 1.0, False),
     ):
-        answer = {label: probability, "cow": 0.0}
+        prediction = {label: probability, "cow": 0.0}
         first = label if sure else f"not sure (closest: {label})"
-        assert thresholds.mark(answer, chosen) == {first: probability, "cow": 0.0}
+        assert thresholds.mark(prediction, chosen) == {first: probability, "cow": 0.0}
     never = {"default": None, "classes": {}}
     assert thresholds.mark({"cat": 1.0}, never) == {"not sure (closest: cat)": 1.0}
 
@@ -114,7 +114,7 @@ def table(file, rows, labels=("cat", "dog")):
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
 def test_thresholds_are_the_lowest_that_reach_the_precision(app, tmp_path):
-    # 100 answers "cat", from 0.505 to 1, wrong below 0.7; 30 "dog", all but one wrong; 5 "cow"
+    # 100 predictions "cat", from 0.505 to 1, wrong below 0.7; 30 "dog", all but one wrong; 5 "cow"
     cats = [("cat" if p >= 0.7 else "dog", p, 1 - p, 0) for p in np.linspace(0.505, 1, 100)]
     dogs = [("cow", 0.1, 0.9, 0)] * 29 + [("dog", 0, 1, 0)]
     cows = [("cow", 0.3, 0, 0.7)] * 5
@@ -125,7 +125,7 @@ def test_thresholds_are_the_lowest_that_reach_the_precision(app, tmp_path):
     # of the 61 from 0.7 on, all are right; 67 with 6 wrong ones are right for 91 %
     assert found["classes"] == {"cat": pytest.approx(0.67), "dog": None}
     assert "at least 90 % " in found["criterion"]
-    assert "135 validation pictures" in found["criterion"]
+    assert "135 validation images" in found["criterion"]
     assert "never be sure of: dog." in said
     assert "That flatters" in said
     with Image.open(app[0] / "reliability.png") as plot:
@@ -136,7 +136,7 @@ def test_thresholds_are_the_lowest_that_reach_the_precision(app, tmp_path):
     well, said = run(app, "fit_thresholds.py", sure, "--test", other)
     found = json.loads((app[0] / "data" / "thresholds.json").read_text())
     assert (found["default"], found["classes"]) == (0.6, {})
-    assert "66.7 % of 3 pictures get a name, and 50.0 % of these the right one" in said
+    assert "66.7 % of 3 images get a name, and 50.0 % of these the right one" in said
     assert "Without thresholds: 66.7 % right" in said
 
 
@@ -147,8 +147,8 @@ WRONG = {
     '"cat" is the name of two columns': b"true,cat,cat\ncat,1,0\n",
     "numbers from 0 to 1, together 1": b"true,cat,dog\ncat,9.1,-3.2\n",
     "there must be 2 numbers": b"true,cat,dog\ncat,1\n",
-    "picture 2: there must be": b"true,cat,dog\ncat,1,0\ncat,nan,0\n",
-    "has no pictures": b"true,cat,dog\n",
+    "image 2: there must be": b"true,cat,dog\ncat,1,0\ncat,nan,0\n",
+    "has no images": b"true,cat,dog\n",
 }
 
 
@@ -165,7 +165,7 @@ for file in sys.argv[1:]:
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_a_wrong_table_of_scores_gets_a_sentence_and_changes_nothing(app, tmp_path):
+def test_a_wrong_table_of_scores_gets_a_message_and_changes_nothing(app, tmp_path):
     before = (app[0] / "data" / "thresholds.json").read_bytes()
     files = [tmp_path / f"{number}.csv" for number in range(len(WRONG))]
     for file, content in zip(files, WRONG.values(), strict=True):
@@ -174,8 +174,8 @@ def test_a_wrong_table_of_scores_gets_a_sentence_and_changes_nothing(app, tmp_pa
     well, said = run(app, "try_all.py", *files, tmp_path / "none.csv")
     assert well, said
     lines = said.splitlines()
-    for sentence, line in zip([*WRONG, "No such file"], lines, strict=True):
-        assert sentence in line
+    for message, line in zip([*WRONG, "No such file"], lines, strict=True):
+        assert message in line
     assert (app[0] / "data" / "thresholds.json").read_bytes() == before
 
 
@@ -192,28 +192,28 @@ def worse(image, random):
 
 
 def sort_into_folders(place, each, seed):
-    """Make `each` pictures of four classes, from sharp to hopeless, in folders by class."""
+    """Make `each` images of four classes, from sharp to hopeless, in folders by class."""
     random = np.random.default_rng(seed)
     for photo, label in PHOTOS.items():
         (place / label).mkdir(parents=True)
         image = Image.open(photo).convert("RGB")
         for number in range(each):
             worse(image, random).save(place / label / f"{number}.png")
-    (place / "bee" / "notes.txt").write_text("no picture")
+    (place / "bee" / "notes.txt").write_text("no image")
     return place
 
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_with_fitted_thresholds_the_names_that_are_given_are_right(app, page, picture, tmp_path):
+def test_with_fitted_thresholds_the_names_that_are_given_are_right(app, page, screenshot, tmp_path):
     tables = []
     for seed, name in enumerate(("validation", "test")):
-        pictures = sort_into_folders(tmp_path / name, 40, seed)
+        images = sort_into_folders(tmp_path / name, 40, seed)
         tables.append(tmp_path / f"{name}.csv")
-        well, said = run(app, "score_pictures.py", pictures, tables[-1])
+        well, said = run(app, "score_images.py", images, tables[-1])
         assert well, said
         assert "Left out: " in said
-        assert "with 160 pictures" in said
+        assert "with 160 images" in said
     well, said = run(app, "fit_thresholds.py", tables[0], "--test", tables[1])
     assert well, said
     print(said)
@@ -221,11 +221,11 @@ def test_with_fitted_thresholds_the_names_that_are_given_are_right(app, page, pi
     assert named > 40
     assert right > max(90, without + 10)
     chosen = json.loads((app[0] / "data" / "thresholds.json").read_text())
-    network, answers = load_trained_network(), {}
+    network, predictions = load_trained_network(), {}
     with running(*app) as (url, client):
         files = [*PHOTOS, CELL, RETINA, *sorted((tmp_path / "test").glob("*/1?.png"))]
         for file in files:
-            answers[file] = client.predict(handle_file(str(file)), api_name="/predict")
+            predictions[file] = client.predict(handle_file(str(file)), api_name="/predict")
             with torch.inference_mode():
                 scores = network(by_hand(Image.open(file).convert("RGB"))[None])[0].softmax(0)
             label, probability = LABELS[scores.argmax()], scores.max().item()
@@ -233,19 +233,19 @@ def test_with_fitted_thresholds_the_names_that_are_given_are_right(app, page, pi
             if threshold is None or abs(probability - threshold) > 0.001:
                 sure = threshold is not None and probability >= threshold
                 expected = label if sure else f"not sure (closest: {label})"
-                assert answers[file]["label"] == expected, file
-        assert [answers[photo]["label"] for photo in PHOTOS] == [*PHOTOS.values()]
+                assert predictions[file]["label"] == expected, file
+        assert [predictions[photo]["label"] for photo in PHOTOS] == [*PHOTOS.values()]
         # as the recipe's page says: a threshold catches one thing that is new to the model, not all
-        assert answers[CELL]["label"].startswith("not sure (closest: ")
-        assert answers[RETINA]["label"] == "nematode"
+        assert predictions[CELL]["label"].startswith("not sure (closest: ")
+        assert predictions[RETINA]["label"] == "nematode"
         page.goto(url)
         expect(page.get_by_text(chosen["criterion"])).to_be_visible()
         page.locator("input[type=file]").set_input_files(CELL)
         expect(page.locator(".image-frame img[src*='/file=']")).to_have_count(1)
         page.get_by_role("button", name="Submit").click()
-        expect(page.get_by_test_id("label-output-value")).to_have_text(answers[CELL]["label"])
-        picture(page, "not_sure")
-    print(answers[CELL], answers[RETINA], chosen)
+        expect(page.get_by_test_id("label-output-value")).to_have_text(predictions[CELL]["label"])
+        screenshot(page, "not_sure")
+    print(predictions[CELL], predictions[RETINA], chosen)
 
 
 @pytest.mark.recipes

@@ -37,7 +37,7 @@ def app(made):
 
 @pytest.fixture
 def send(app, tmp_path):
-    """Return a function that sends a text, or the bytes of a file, and returns the answer."""
+    """Return a function that sends a text, or the bytes of a file, and returns the result."""
 
     def analyse(content, window=4, step=1):
         file, text = None, content
@@ -58,14 +58,14 @@ def send(app, tmp_path):
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_a_click_on_the_example_shows_the_plot(app, page, picture):
+def test_a_click_on_the_example_shows_the_plot(app, page, screenshot):
     page.goto(app[0])
     page.get_by_text(">made_up").click()
     expect(page.get_by_label("Or text")).to_have_value(re.compile("^>made_up\n[ACGT]{2000}$"))
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_label("Read")).to_have_value("1 sequence, read as FASTA.")
     expect(page.locator(".image-frame img[src*='plot.png']")).to_have_count(1)
-    picture(page, "sequences")
+    screenshot(page, "sequences")
     with page.expect_download() as download:
         page.locator("a[download='windows.csv']").click()
     assert download.value.path().read_bytes().startswith(b"number,name,start,end,GC (%),counted")
@@ -91,7 +91,7 @@ FORMS = {
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_text_gives_the_same_answer(send, form):
+def test_every_form_of_text_gives_the_same_result(send, form):
     read, table, sequences, windows = send(FORMS[form])
     assert read.startswith("2 sequences, read as ")
     assert table == [[1, "a", 4, 50, 0, 0], [2, "b", 4, 100, 0, 0]]
@@ -144,8 +144,8 @@ def test_gc_content_is_what_biopython_says(made, send):
     code += "for line in sys.stdin: print(round(100 * f(line.strip()), 2))"
     starts = range(0, 351, 7)
     asked = "\n".join([letters, *(letters[start : start + 50] for start in starts)])
-    answered = subprocess.check_output([made[1], "-c", code], input=asked, text=True).split()
-    assert [row[3], *(float(window[4]) for window in windows)] == [*map(float, answered)]
+    expected = subprocess.check_output([made[1], "-c", code], input=asked, text=True).split()
+    assert [row[3], *(float(window[4]) for window in windows)] == [*map(float, expected)]
     assert [window[2:4] for window in windows] == [[str(s + 1), str(s + 50)] for s in starts]
     gaps = sum(map(letters.count, "-."))
     not_counted = sum(letters.upper().count(letter) for letter in "NRYKMBDHV")

@@ -1,4 +1,4 @@
-"""The recipe `smaller`: ONNX Runtime gives the answers of PyTorch, in an image without PyTorch."""
+"""The recipe `smaller`: ONNX Runtime predicts as PyTorch does, in a container without PyTorch."""
 
 import os
 import pickle
@@ -10,11 +10,11 @@ import onnx
 import pytest
 import torch
 from conftest import engine_here
-from made_up_weights import make_checkpoint
+from random_weights import make_checkpoint
 from recipes_made import environment, make_app, running
 from test_classifiers import RunsACommand
 from test_labels_and_preprocessing import PHOTOS, trained_network  # noqa: F401
-from test_recipe_faster import LABELS, ask, check_answers, check_page
+from test_recipe_faster import LABELS, ask, check_page, check_predictions
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def export(network, folder):
         network,
         (torch.zeros(1, 3, 224, 224),),
         folder / "data" / "model.onnx",
-        input_names=["picture"],
+        input_names=["image"],
         dynamo=False,
     )
     (folder / "data" / "labels.txt").write_text("\n".join(LABELS) + "\n")
@@ -61,7 +61,7 @@ def run_export(folder):
 
 
 @pytest.mark.recipes
-def test_smaller_answers_as_the_network_does_without_torch(
+def test_smaller_predicts_as_the_network_does_without_torch(
     folder,
     torchless_python,
     trained_network,  # noqa: F811
@@ -72,9 +72,9 @@ def test_smaller_answers_as_the_network_does_without_torch(
     run_export(folder)
     with running(folder, torchless_python) as (_, client):
         assert len(ask(client, next(iter(PHOTOS)))) == 5
-    export(trained_network, folder)  # in the place of made-up numbers
+    export(trained_network, folder)  # replaces random numbers
     with running(folder, torchless_python) as (url, client):
-        check_answers(client, trained_network, 1e-3)
+        check_predictions(client, trained_network, 1e-3)
         check_page(page, url)
 
 
@@ -100,12 +100,12 @@ def network_with(file=None, operator="Add", domain=""):
             numbers.external_data.add(key=key, value=value)
     else:
         numbers.raw_data = bytes(16)
-    picture, sum_ = (
+    image, sum_ = (
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4])
-        for name in ("picture", "sum")
+        for name in ("image", "sum")
     )
-    node = onnx.helper.make_node(operator, ["picture", "w"], ["sum"], domain=domain)
-    graph = onnx.helper.make_graph([node], "graph", [picture], [sum_], [numbers])
+    node = onnx.helper.make_node(operator, ["image", "w"], ["sum"], domain=domain)
+    graph = onnx.helper.make_graph([node], "graph", [image], [sum_], [numbers])
     versions = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("other", 1)]
     model = onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
     return model.SerializeToString()

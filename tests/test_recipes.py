@@ -75,9 +75,9 @@ def new_by_program(gallery, *words):
 
 def test_a_recipe_that_does_not_fit_makes_nothing_and_says_for_which_app_it_is(tmp_path):
     gallery = copy_gallery(tmp_path)
-    sentence = new_by_program(gallery, "leaf", "--from=sepia", "--with=faster")
-    assert "leaf was not made" in sentence
-    assert "FROM=resnet or vgg11 or flower" in sentence
+    message = new_by_program(gallery, "leaf", "--from=sepia", "--with=faster")
+    assert "leaf was not made" in message
+    assert "FROM=resnet or vgg11 or flower" in message
     assert left(gallery) == []
 
 
@@ -91,8 +91,8 @@ def test_make_new_takes_the_app_that_the_recipe_is_for(tmp_path):
 
 
 def test_an_unknown_recipe_lists_those_that_there_are(tmp_path):
-    sentence = new_by_program(copy_gallery(tmp_path), "leaf", "--with=quicker")
-    assert {*NAMES} <= {*re.findall(r"\w+", sentence)}
+    message = new_by_program(copy_gallery(tmp_path), "leaf", "--with=quicker")
+    assert {*NAMES} <= {*re.findall(r"\w+", message)}
 
 
 def test_the_list_and_the_index_name_each_recipe(tmp_path):

@@ -1,7 +1,7 @@
-"""`make scale` and `make classify`: the same answers from several processes and machines.
+"""`make scale` and `make classify`: the same predictions from several processes and machines.
 
-Two nodes of Ray stand side by side on this machine. What dies here is killed by `kill -9`, while
-people wait for their answers.
+Two nodes of Ray run side by side on this machine. What dies here is killed by `kill -9`, while
+users wait for their predictions.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ import pytest
 import requests
 import torch
 from apps import find_app
-from bench.photos import make_picture
+from bench.photos import make_photo
 from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
-from pictures import save_all
+from sample_images import save_all
 from scale import form
 from smoke import free_port
 from torchvision.models import resnet18
@@ -42,7 +42,7 @@ scaled = pytest.mark.scale
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[] if n == "resnet" else pytest.mark.scale) for n in CLASSIFIERS]
 )
-def test_the_two_halves_of_an_app_answer_as_the_whole(classifier, name):
+def test_the_two_halves_of_an_app_predict_as_the_whole(classifier, name):
     """What a replica runs, and what the page runs, with a function between them."""
     app = classifier(name)
     tree = form.read(app)
@@ -59,8 +59,8 @@ def test_the_two_halves_of_an_app_answer_as_the_whole(classifier, name):
 
     page = form.run(form.without_load_model(tree), app, "page", load_model=Between)
     whole = import_app(app)
-    picture = {"path": str(next((app.folder / "data").glob("*.jpg")))}
-    assert page.predict(picture) == pytest.approx(whole.predict(picture), abs=1e-6)
+    image = {"path": str(next((app.folder / "data").glob("*.jpg")))}
+    assert page.predict(image) == pytest.approx(whole.predict(image), abs=1e-6)
     assert asked == [(1, 3, 224, 224)]
 
 
@@ -172,23 +172,23 @@ class Page:
         with contextlib.suppress(requests.ConnectionError):
             return requests.get(self.url, timeout=20).ok
 
-    def ask(self, picture):
-        """Send a picture as a program does; return {label: probability}, or the sentence."""
-        return ask(self.url, picture)
+    def ask(self, image):
+        """Send an image as a program does; return {label: probability}, or the message."""
+        return ask(self.url, image)
 
-    def ask_all(self, pictures, visitors=24, after=None):
-        """Let visitors send pictures; call `after[1]` once `after[0]` answers are there."""
-        answers = []
-        with ThreadPoolExecutor(visitors) as pool:
-            for number, answer in enumerate(pool.map(self.ask, pictures)):
-                answers.append(answer)
+    def ask_all(self, images, users=24, after=None):
+        """Let users send images; call `after[1]` once `after[0]` predictions are there."""
+        predictions = []
+        with ThreadPoolExecutor(users) as pool:
+            for number, prediction in enumerate(pool.map(self.ask, images)):
+                predictions.append(prediction)
                 if after and number == after[0]:
                     after[1]()
-        return answers
+        return predictions
 
 
-def ask(url, picture):
-    files = {"files": ("photo.jpg", picture)}
+def ask(url, image):
+    files = {"files": ("photo.jpg", image)}
     (path,) = requests.post(f"{url}/gradio_api/upload", files=files, timeout=60).json()
     data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
     url += "/gradio_api/call/predict"
@@ -196,10 +196,10 @@ def ask(url, picture):
     if not joined.ok:
         return joined.json()["detail"]
     text = requests.get(f"{url}/{joined.json()['event_id']}", timeout=300).text
-    answer = json.loads(text.rpartition("data: ")[2])
+    result = json.loads(text.rpartition("data: ")[2])
     if "event: complete" not in text:
-        return answer["error"]
-    return {row["label"]: row["confidence"] for row in answer[0]["confidences"]}
+        return result["error"]
+    return {row["label"]: row["confidence"] for row in result[0]["confidences"]}
 
 
 def functions(url):
@@ -215,25 +215,25 @@ def functions(url):
 
 
 def differs(one, two):
-    """Return by how much two answers differ; 1 if not only in the numbers."""
+    """Return by how much two predictions differ; 1 if not only in the numbers."""
     if isinstance(one, str) or isinstance(two, str):
         return one != two
     return max(abs(one.get(label, 1) - two.get(label, 1)) for label in {*one, *two})
 
 
-def assert_own(answers, expected):
-    """Assert that each got an answer, and the one to what they sent."""
-    assert [answer for answer in answers if isinstance(answer, str)] == []
-    for number, answer in enumerate(answers):
+def assert_own(predictions, expected):
+    """Assert that each got a prediction, and the one for what they sent."""
+    assert [prediction for prediction in predictions if isinstance(prediction, str)] == []
+    for number, prediction in enumerate(predictions):
         own = number % len(expected)
-        distances = [differs(answer, other) for other in expected]
-        assert distances[own] < 1e-5, (number, answer, expected[own])
-        assert distances[own] == min(distances), "somebody got another's answer"
+        distances = [differs(prediction, other) for other in expected]
+        assert distances[own] < 1e-5, (number, prediction, expected[own])
+        assert distances[own] == min(distances), "somebody got another's prediction"
 
 
 @pytest.fixture(scope="module")
 def resnet(classifier, tmp_path_factory):
-    """A copy of resnet with made-up weights that these tests may change."""
+    """A copy of resnet with random weights that these tests may change."""
     folder = tmp_path_factory.mktemp("scale") / "resnet"
     shutil.copytree(classifier("resnet").folder, folder)
     return find_app(str(folder / "main.py"))
@@ -241,12 +241,12 @@ def resnet(classifier, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photos():
-    return [make_picture("small", seed) for seed in range(20)]
+    return [make_photo("small", seed) for seed in range(20)]
 
 
 @pytest.fixture(scope="module")
 def expected(serve, classifier, photos):
-    """What the app answers to the photos when it is one process."""
+    """What the app predicts for the photos when it is one process."""
     url = serve(classifier("resnet")).url.rstrip("/")
     return [ask(url, photo) for photo in photos]
 
@@ -270,7 +270,7 @@ def page_of(app, log, line, cluster=None):
 
 @pytest.fixture(scope="module")
 def page(resnet, tmp_path_factory):
-    (line,) = run_by("test_every_answer_and_sentence_is_that_of_the_single_process")
+    (line,) = run_by("test_every_answer_and_message_is_that_of_the_single_process")
     with page_of(resnet, tmp_path_factory.mktemp("log") / "log.txt", line) as page:
         yield page
 
@@ -280,7 +280,7 @@ def page(resnet, tmp_path_factory):
 
 @scaled
 @pytest.mark.timeout(600)
-def test_every_answer_and_sentence_is_that_of_the_single_process(
+def test_every_answer_and_message_is_that_of_the_single_process(
     page, serve, classifier, photos, expected, tmp_path
 ):
     single = serve(classifier("resnet")).url.rstrip("/")
@@ -288,11 +288,11 @@ def test_every_answer_and_sentence_is_that_of_the_single_process(
     assert_own(page.ask_all(photos * 3), expected)
     examples = [*classifier("resnet").folder.glob("data/*.jpg")]
     for file in [*examples, *save_all(tmp_path).values()]:
-        picture = file.read_bytes()
-        assert differs(page.ask(picture), ask(single, picture)) < 1e-5, file
-    for picture in (b"no picture", photos[0][:300]):
-        assert page.ask(picture) == ask(single, picture)
-        assert isinstance(page.ask(picture), str)
+        image = file.read_bytes()
+        assert differs(page.ask(image), ask(single, image)) < 1e-5, file
+    for image in (b"no image", photos[0][:300]):
+        assert page.ask(image) == ask(single, image)
+        assert isinstance(page.ask(image), str)
     named = {"data": [{"path": "/etc/hosts"}]}
     assert requests.post(f"{page.url}/gradio_api/call/predict", json=named).status_code == 403
 
@@ -314,12 +314,12 @@ def test_a_replica_that_is_killed_costs_nobody_an_answer(page, photos, expected)
 @scaled
 @pytest.mark.timeout(600)
 def test_who_finds_the_queue_full_is_told_so(page, photos, expected):
-    answers = page.ask_all(photos * 20, visitors=350)
-    busy = [answer for answer in answers if isinstance(answer, str)]
+    predictions = page.ask_all(photos * 20, users=350)
+    busy = [prediction for prediction in predictions if isinstance(prediction, str)]
     assert {*busy} == {BUSY}
     assert len(busy) < 200
-    for number, answer in enumerate(answers):
-        assert answer == BUSY or differs(answer, expected[number % 20]) < 1e-5
+    for number, prediction in enumerate(predictions):
+        assert prediction == BUSY or differs(prediction, expected[number % 20]) < 1e-5
 
 
 @scaled
@@ -330,18 +330,18 @@ def test_new_weights_are_rolled_out_and_no_request_is_dropped(page, resnet, phot
     torch.manual_seed(1)
     torch.save(resnet18().state_dict(), new)
     os.replace(new, weights)
-    answers = []
+    predictions = []
     deadline = time.monotonic() + 200
     while "All replicas have the new weights." not in page.log.read_text():
         assert time.monotonic() < deadline
-        answers += page.ask_all(photos)
-    answers += page.ask_all(photos)
-    assert [answer for answer in answers if isinstance(answer, str)] == []
-    old = [differs(a, expected[i % 20]) < 1e-5 for i, a in enumerate(answers)]
-    assert old[0]  # the answers went on while the replicas were exchanged
+        predictions += page.ask_all(photos)
+    predictions += page.ask_all(photos)
+    assert [prediction for prediction in predictions if isinstance(prediction, str)] == []
+    old = [differs(a, expected[i % 20]) < 1e-5 for i, a in enumerate(predictions)]
+    assert old[0]  # the predictions went on while the replicas were exchanged
     assert not any(old[-20:])
-    for i, answer in enumerate(answers):
-        assert old[i] or differs(answer, answers[len(answers) - 20 + i % 20]) < 1e-5
+    for i, prediction in enumerate(predictions):
+        assert old[i] or differs(prediction, predictions[len(predictions) - 20 + i % 20]) < 1e-5
 
 
 @scaled
@@ -438,8 +438,8 @@ def test_a_node_that_is_killed_costs_nobody_an_answer(
     log = tmp_path / "log.txt"
     with page_of(classifier("resnet"), log, OF_THE_TEXT[2], head[1]) as page:
         wait_until(lambda: [len(replicas(node)) for node in nodes] == [1, 1])
-        answers = page.ask_all(photos * 25, after=(100, lambda: kill_node(second)))
-        assert_own(answers, expected)
+        predictions = page.ask_all(photos * 25, after=(100, lambda: kill_node(second)))
+        assert_own(predictions, expected)
         assert not replicas(second)
         assert_own(page.ask_all(photos), expected)
     assert not replicas(head[0])  # the page has taken them along
@@ -447,18 +447,18 @@ def test_a_node_that_is_killed_costs_nobody_an_answer(
 
 @pytest.fixture(scope="module")
 def many(photos, tmp_path_factory):
-    """A folder with 2,000 pictures, some of them bad."""
+    """A folder with 2,000 images, some of them bad."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(1997):
         (folder / f"photo_{number:04}.jpg").write_bytes(photos[number % 20])
     (folder / "broken.jpg").write_bytes(photos[0][:300])
-    (folder / "notes.jpg").write_text("no picture")
+    (folder / "notes.jpg").write_text("no image")
     (folder / "=1+1.jpg").write_bytes(photos[0])
     return folder
 
 
 def assert_whole(table, folder, expected):
-    """Assert that a table has one row for each picture, each with its own answer or a reason."""
+    """Assert that a table has one row for each image, each with its own prediction or a reason."""
     with table.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     names = [row["file"] for row in rows]
@@ -467,14 +467,14 @@ def assert_whole(table, folder, expected):
     assert {*names} == wanted
     for row in rows:
         if row["file"] in ("broken.jpg", "notes.jpg"):
-            assert row["reason"].startswith("This file cannot be read as a picture.")
+            assert row["reason"].startswith("This file cannot be read as an image.")
             assert row["label_1"] == row["probability_5"] == ""
             continue
         assert row["reason"] == ""
         number = int(re.sub(r"\D", "", row["file"]) if "photo" in row["file"] else 0)
-        answer = expected[number % 20]
+        prediction = expected[number % 20]
         found = {row[f"label_{i}"]: float(row[f"probability_{i}"]) for i in range(1, 6)}
-        assert found == pytest.approx(answer, abs=1e-4)
+        assert found == pytest.approx(prediction, abs=1e-4)
 
 
 @scaled
@@ -482,7 +482,7 @@ def assert_whole(table, folder, expected):
 def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
     head, second, classifier, many, expected, tmp_path
 ):
-    table = tmp_path / "answers.csv"
+    table = tmp_path / "predictions.csv"
     words = command("classify", f"APP={classifier('resnet').file}", f"IN={many}", f"OUT={table}")
 
     def rows():
@@ -500,7 +500,7 @@ def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
         kill_node(second)
         assert process.wait(600) == 0, log.read_text()
     printed = log.read_text()
-    assert f"{before - 1:,} of 2,000 pictures are in {table} already." in printed
+    assert f"{before - 1:,} of 2,000 images are in {table} already." in printed
     assert "Traceback" not in printed
     assert_whole(table, many, expected)
     status, printed = run(*words[2:])
@@ -510,8 +510,8 @@ def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
 @scaled
 @pytest.mark.timeout(600)
 def test_lists_and_parquet(classifier, photos, expected, tmp_path):
-    """A list in CSV, answers in Parquet; then those as the list, and answers in CSV."""
-    folder = tmp_path / "pictures"
+    """A list in CSV, predictions in Parquet; then those as the list, and predictions in CSV."""
+    folder = tmp_path / "images"
     folder.mkdir()
     for number in range(5):
         (folder / f"photo_{number}.jpg").write_bytes(photos[number])
@@ -519,13 +519,15 @@ def test_lists_and_parquet(classifier, photos, expected, tmp_path):
     names = [*(f"photo_{number}.jpg" for number in range(5)), "gone.jpg"]
     listed.write_text("number,file\n" + "".join(f"1,{name}\n" for name in names))
     (line,) = run_by("test_lists_and_parquet")
-    app, answers = classifier("resnet").file, folder / "answers.parquet"
-    status, printed = run(*typed(line, APP=app, IN=listed, OUT=answers)[1:])
+    app, predictions = classifier("resnet").file, folder / "predictions.parquet"
+    status, printed = run(*typed(line, APP=app, IN=listed, OUT=predictions)[1:])
     assert status == 0, printed
-    assert "6 pictures: 5 with an answer, 1 with a reason why not." in printed
-    status, printed = run(*typed(line, APP=app, IN=answers, OUT=tmp_path / "answers.csv")[1:])
+    assert "6 images: 5 with a prediction, 1 with a reason why not." in printed
+    status, printed = run(
+        *typed(line, APP=app, IN=predictions, OUT=tmp_path / "predictions.csv")[1:]
+    )
     assert status == 0, printed
-    with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as lines:
+    with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as lines:
         rows = {row["file"]: row for row in csv.DictReader(lines)}
     assert {*rows} == {*names}
     assert "cannot be opened" in rows["gone.jpg"]["reason"]
@@ -534,41 +536,41 @@ def test_lists_and_parquet(classifier, photos, expected, tmp_path):
         assert row["label_1"] == max(expected[number], key=expected[number].get)
 
 
-# --- sentences -----------------------------------------------------------------------------------
+# --- messages ------------------------------------------------------------------------------------
 
 
 @scaled
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "message"),
     [
         (["scale", "APP=resnt"], 'There is no app "resnt".'),
         (["scale", "APP=hello"], "does not have the form that can be scaled"),
         (["scale", "APP=resnet", "REPLICAS=many"], "REPLICAS=many is no number of replicas"),
-        (["classify", "APP=resnet"], "make classify APP=resnet IN=my_pictures OUT=answers.csv"),
+        (["classify", "APP=resnet"], "make classify APP=resnet IN=my_images OUT=predictions.csv"),
         (["classify", "APP=resnet", "IN=nowhere", "OUT=a.csv"], "IN=nowhere is no folder"),
         (["classify", "APP=resnet", "IN=docs", "OUT=a.xlsx"], "ends in .csv or .parquet"),
         (["classify", "APP=resnet", "IN=docs", "OUT=no/a.csv"], "There is no folder no"),
     ],
 )
-def test_a_mistake_gets_a_sentence(classifier, words, sentence):
+def test_a_mistake_gets_a_message(classifier, words, message):
     resnet = f"APP={classifier('resnet').file}"  # with weights
     status, printed = run(*(word.replace("APP=resnet", resnet) for word in words))
     assert status != 0
-    assert sentence in printed
+    assert message in printed
     assert "Traceback" not in printed
     assert len(printed.strip().splitlines()) <= 4
 
 
 @scaled
 @pytest.mark.timeout(600)
-def test_missing_weights_get_the_sentence_of_the_app(classifier, tmp_path):
+def test_missing_weights_get_the_message_of_the_app(classifier, tmp_path):
     folder = tmp_path / "leaf"
     shutil.copytree(classifier("resnet").folder, folder)
     (folder / "download_model.py").unlink()
     (folder / "data" / "image_classification_resnet18.pth").unlink()
-    pictures = f"IN={folder / 'data'}"
-    for words in (["scale"], ["classify", pictures, f"OUT={tmp_path / 'a.csv'}"]):
+    images = f"IN={folder / 'data'}"
+    for words in (["scale"], ["classify", images, f"OUT={tmp_path / 'a.csv'}"]):
         status, printed = run(words[0], f"APP={folder / 'main.py'}", *words[1:])
         assert status != 0
         assert "image_classification_resnet18.pth is missing." in printed
@@ -577,7 +579,7 @@ def test_missing_weights_get_the_sentence_of_the_app(classifier, tmp_path):
 
 @scaled
 @pytest.mark.timeout(600)
-def test_a_wrong_address_gets_a_sentence(classifier):
+def test_a_wrong_address_gets_a_message(classifier):
     app = f"APP={classifier('resnet').file}"
     for address in (f"127.0.0.1:{free_port()}", "head"):
         settings = [f"RAY_ADDRESS={address}", f"PORT={free_port()}"]

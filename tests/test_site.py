@@ -23,7 +23,7 @@ REPOSITORY = "https://github.com/ScilifelabDataCentre/serve-tutorials"
 TEXTS = sorted(file for file in DOCS.rglob("*.md") if file.parent.name != "bench")
 IN_ORDER = [CHAPTERS[-1], *CHAPTERS[1:-1], FOLDER / "glossary.md"]
 SOME = ["", "workshop/", "workshop/0-preparation/", "workshop/2-interface/", "promises/"]
-SOME += ["recipes/many_pictures/"]
+SOME += ["recipes/many_images/"]
 
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -155,7 +155,7 @@ KINDS |= {"summary", "blockquote", "strong", "em"}
 
 
 class Outline(HTMLParser):
-    """The texts of a page, each with the headings, lists, tables and blocks that it stands in."""
+    """The texts of a page, each with the headings, lists, tables and blocks that it is in."""
 
     def __init__(self, html):
         super().__init__()

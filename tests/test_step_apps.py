@@ -12,9 +12,9 @@ import warnings
 
 import gradio as gr
 import numpy as np
-import pictures
 import pytest
 import requests
+import sample_images
 from apps import find_app
 from conftest import ROOT, STEPS, is_open, long
 from gradio_client import Client, handle_file
@@ -32,8 +32,8 @@ def client(serve, request, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def good_pictures(tmp_path_factory):
-    return pictures.save_all(tmp_path_factory.mktemp("pictures"))
+def good_images(tmp_path_factory):
+    return sample_images.save_all(tmp_path_factory.mktemp("images"))
 
 
 @pytest.mark.parametrize("client", GREETERS, indirect=True)
@@ -44,31 +44,31 @@ def test_a_name_is_greeted(client):
 
 @pytest.mark.parametrize("client", GREETERS, indirect=True)
 @pytest.mark.parametrize("nothing", ["", None])
-def test_no_name_gives_a_sentence(client, nothing):
+def test_no_name_gives_a_message(client, nothing):
     with pytest.raises(AppError, match=r"^Please type a name first\.$"):
         client.predict(nothing, api_name="/greet")
 
 
 @pytest.mark.parametrize("client", ["multi-input", "examples"], indirect=True)
 def test_three_inputs_give_a_greeting_and_celsius(client):
-    answer = client.predict("Ada", True, 50, api_name="/greet")
-    assert answer == ("Good morning Ada. It is 50 degrees today", 10)
-    answer = client.predict("Ada", False, 0, api_name="/greet")
-    assert answer == ("Good evening Ada. It is 0 degrees today", -17.78)
-    answer = client.predict("Ada", None, 100, api_name="/greet")
-    assert answer == ("Good evening Ada. It is 100 degrees today", 37.78)
+    result = client.predict("Ada", True, 50, api_name="/greet")
+    assert result == ("Good morning Ada. It is 50 degrees today", 10)
+    result = client.predict("Ada", False, 0, api_name="/greet")
+    assert result == ("Good evening Ada. It is 0 degrees today", -17.78)
+    result = client.predict("Ada", None, 100, api_name="/greet")
+    assert result == ("Good evening Ada. It is 100 degrees today", 37.78)
 
 
 @pytest.mark.parametrize("client", ["multi-input", "examples"], indirect=True)
 @pytest.mark.parametrize("nothing", ["", None])
-def test_three_inputs_without_a_name_give_a_sentence(client, nothing):
+def test_three_inputs_without_a_name_give_a_message(client, nothing):
     with pytest.raises(AppError, match=r"^Please type a name first\.$"):
         client.predict(nothing, True, 50, api_name="/greet")
 
 
 @pytest.mark.parametrize("client", ["multi-input", "examples"], indirect=True)
 @pytest.mark.parametrize("temperature", [-1, 100.5, None, "warm"])
-def test_a_value_outside_the_slider_gives_a_sentence(client, temperature):
+def test_a_value_outside_the_slider_gives_a_message(client, temperature):
     with pytest.raises(
         ValueError, match=r"temperature_F must be (a number|at least 0 and at most 100)\."
     ):
@@ -96,64 +96,64 @@ def sepia(client, file):
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
-def test_sepia_of_any_picture_has_its_size(client, good_pictures):
-    for name, file in good_pictures.items():
+def test_sepia_of_any_image_has_its_size(client, good_images):
+    for name, file in good_images.items():
         size = Image.open(file).size
         expected = size[::-1] if name == "sideways.jpg" else size
         assert sepia(client, file).size == expected, name
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
-def test_sepia_is_brown_and_lossless(client, good_pictures):
-    image = np.asarray(sepia(client, good_pictures["rgb.png"])).astype(int)
+def test_sepia_is_brown_and_lossless(client, good_images):
+    image = np.asarray(sepia(client, good_images["rgb.png"])).astype(int)
     red, green, blue = image[..., 0], image[..., 1], image[..., 2]
     assert (red >= green).all()
     assert (green >= blue).all()
     assert red.max() == 255
-    # the picture has four colours; a lossy format would have made more
+    # the image has four colours; a lossy format would have made more
     assert len(np.unique(image.reshape(-1, 3), axis=0)) == 3
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
 @pytest.mark.parametrize("name", ["black.png", "black16.png"])
-def test_black_picture_gives_black_picture(client, good_pictures, name):
-    assert np.asarray(sepia(client, good_pictures[name])).max() == 0
+def test_black_image_gives_black_image(client, good_images, name):
+    assert np.asarray(sepia(client, good_images[name])).max() == 0
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
 @pytest.mark.parametrize("name", ["grey16.png", "grey16.tif", "grey12.tif", "float.tif"])
-def test_a_microscope_picture_keeps_its_shades(client, good_pictures, name):
-    red = np.asarray(sepia(client, good_pictures[name]))[0, :, 0].astype(int)
+def test_a_microscope_image_keeps_its_shades(client, good_images, name):
+    red = np.asarray(sepia(client, good_images[name]))[0, :, 0].astype(int)
     ramp = np.linspace(0, 255, red.size)
     assert np.abs(red - ramp).max() <= 3
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
-def test_transparent_becomes_white(client, good_pictures):
-    brightest = np.asarray(sepia(client, good_pictures["transparent.png"]))[..., 0]
+def test_transparent_becomes_white(client, good_images):
+    brightest = np.asarray(sepia(client, good_images["transparent.png"]))[..., 0]
     assert (brightest == 255).all()
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
-def test_a_scientific_picture_is_read_to_the_shade(client, tmp_path):
-    ramp = np.linspace(0, 255, pictures.WIDTH)
-    for name, refusal in pictures.save_scientific(tmp_path).items():
+def test_a_scientific_image_is_read_to_the_shade(client, tmp_path):
+    ramp = np.linspace(0, 255, sample_images.WIDTH)
+    for name, refusal in sample_images.save_scientific(tmp_path).items():
         if refusal is None and "colours" not in name and "planar" not in name:
             red = np.asarray(sepia(client, tmp_path / name))[0, :, 0].astype(int)
             assert np.abs(red - ramp).max() <= 3, name
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
-def test_sepia_without_a_picture_gives_a_sentence(client, tmp_path):
-    with pytest.raises(AppError, match=r"^Please choose a picture first\.$"):
+def test_sepia_without_an_image_gives_a_message(client, tmp_path):
+    with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
         client.predict(None, api_name="/sepia")
-    for name, file in pictures.save_bad_ones(tmp_path).items():
-        with pytest.raises(AppError, match="cannot be read as a picture") as error:
+    for name, file in sample_images.save_bad_ones(tmp_path).items():
+        with pytest.raises(AppError, match="cannot be read as an image") as error:
             sepia(client, file)
         assert str(tmp_path) not in str(error.value), name
 
 
-def test_curl_gets_an_answer_in_two_calls(serve):
+def test_curl_gets_a_result_in_two_calls(serve):
     url = serve(find_app("hello")).url + "gradio_api/call/greet"
     event = requests.post(url, json={"data": ["Ada"]}, timeout=10).json()["event_id"]
     stream = requests.get(f"{url}/{event}", timeout=10).text
@@ -161,7 +161,7 @@ def test_curl_gets_an_answer_in_two_calls(serve):
     assert 'data: ["Hello Ada!"]' in stream
 
 
-def test_curl_gets_the_sentence_too(serve):
+def test_curl_gets_the_message_too(serve):
     url = serve(find_app("hello")).url + "gradio_api/call/greet"
     event = requests.post(url, json={"data": [None]}, timeout=10).json()["event_id"]
     stream = requests.get(f"{url}/{event}", timeout=10).text
@@ -169,16 +169,16 @@ def test_curl_gets_the_sentence_too(serve):
     assert "Please type a name first." in stream
 
 
-def test_curl_uploads_a_picture(serve, good_pictures):
+def test_curl_uploads_an_image(serve, good_images):
     url = serve(find_app("sepia")).url + "gradio_api/"
-    with good_pictures["rgb.png"].open("rb") as file:
+    with good_images["rgb.png"].open("rb") as file:
         path = requests.post(url + "upload", files={"files": file}, timeout=10).json()[0]
     data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
     event = requests.post(url + "call/sepia", json=data, timeout=10).json()["event_id"]
     lines = requests.get(f"{url}call/sepia/{event}", timeout=10).text.splitlines()
-    answer = json.loads(lines[1].removeprefix("data: "))[0]
-    image = Image.open(requests.get(answer["url"], stream=True, timeout=10).raw)
-    assert image.size == (pictures.WIDTH, pictures.HEIGHT)
+    result = json.loads(lines[1].removeprefix("data: "))[0]
+    image = Image.open(requests.get(result["url"], stream=True, timeout=10).raw)
+    assert image.size == (sample_images.WIDTH, sample_images.HEIGHT)
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -193,7 +193,7 @@ def test_importing_starts_nothing_and_gives_demo(name, monkeypatch):
         specification.loader.exec_module(module)
     assert isinstance(module.demo, gr.Blocks)
     assert not module.demo.is_running
-    assert module.demo.analytics_enabled is False, "it would report its use to Gradio's makers"
+    assert module.demo.analytics_enabled is False, "it would report its use to Gradio's developers"
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -1,6 +1,6 @@
 """Training: a real VGG19 learns five kinds of flowers, and the app then tells them apart.
 
-The data set is made up, and in the form of the real one. What takes no training is tested by
+The data set is artificial, and in the form of the real one. What takes no training is tested by
 `make test`, the rest by `make test-train`.
 """
 
@@ -16,8 +16,8 @@ import subprocess
 import sys
 import time
 
-import known_answers
 import pytest
+import reference_predictions
 import torch
 from apps import App, find_app
 from check import find_image_files, read
@@ -28,7 +28,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import make_app
 from smoke import free_port, started
-from test_in_browser import shown_pictures, submit
+from test_in_browser import shown_images, submit
 from torchvision.datasets import Flowers102
 
 FLOWER = find_app("flower").folder
@@ -38,14 +38,14 @@ training = pytest.mark.training
 
 
 def make_examples(folder):
-    """Give an app example pictures of the kinds that it learns; return {name: file}."""
+    """Give an app example images of the kinds that it learns; return {name: file}."""
     for file in [*folder.glob("*.jpg"), folder / "expected.json"]:
         file.unlink(missing_ok=True)
-    chance, pictures = random.Random(7), {}
+    chance, images = random.Random(7), {}
     for (_, name), colour in KINDS.items():
-        pictures[name] = folder / f"{name.replace(' ', '-')}.jpg"
-        draw_petal(colour, chance).save(pictures[name])
-    return pictures
+        images[name] = folder / f"{name.replace(' ', '-')}.jpg"
+        draw_petal(colour, chance).save(images[name])
+    return images
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def command(app, data, start, *options, md5=None):
 
 
 def run(line, works=False, **options):
-    """Run a training; return what it prints. Nobody sees a traceback."""
+    """Run the training program; return what it prints. Nobody sees a traceback."""
     options = {"capture_output": True, "text": True, "timeout": 3000} | options
     options["env"] = {**os.environ, **options.pop("env", NO_NETWORK)}
     ended = subprocess.run(line, **options)
@@ -83,7 +83,7 @@ def run(line, works=False, **options):
 
 @pytest.fixture
 def training_data(monkeypatch):
-    """The module beside train_model.py, and no network: the proxy does not answer."""
+    """The module beside train_model.py, and no network: the proxy does not respond."""
     monkeypatch.syspath_prepend(FLOWER)
     for name, address in NO_NETWORK.items():
         monkeypatch.setenv(name, address)
@@ -96,26 +96,26 @@ def test_the_digests_are_those_of_torchvision_and_the_splits_too(
     digests = {name: md5 for name, md5 in Flowers102._file_dict.values()}
     assert digests == training_data.FILES
     own = make_data_set(tmp_path)
-    labels, samples = training_data.find_pictures(tmp_path, own)
+    labels, samples = training_data.find_images(tmp_path, own)
     assert labels == Flowers102.classes
     files = dict(zip(("image", "label", "setid"), zip(digests, own, strict=True), strict=True))
     monkeypatch.setattr(Flowers102, "_file_dict", files)
     for split, count in zip(("train", "val", "test"), SPLITS.values(), strict=True):
         theirs = Flowers102(tmp_path, split)
         assert len(samples[split]) == len(theirs) == count * len(KINDS)
-        for (file, label), (picture, number) in zip(samples[split], theirs, strict=True):
+        for (file, label), (image, number) in zip(samples[split], theirs, strict=True):
             assert label == number
-            assert Image.open(file).getpixel((9, 9)) == picture.getpixel((9, 9))
+            assert Image.open(file).getpixel((9, 9)) == image.getpixel((9, 9))
 
 
 def cut(file):
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def test_wrong_files_get_a_sentence(training_data, tmp_path):
+def test_wrong_files_get_a_message(training_data, tmp_path):
     def said(md5, data=tmp_path):
         with pytest.raises(SystemExit) as stop:
-            training_data.find_pictures(data, md5)
+            training_data.find_images(data, md5)
         return str(stop.value)
 
     md5, files = make_data_set(tmp_path), tmp_path / "flowers-102"
@@ -124,21 +124,21 @@ def test_wrong_files_get_a_sentence(training_data, tmp_path):
     cut(files / "setid.mat")
     assert f"{files / 'setid.mat'} is damaged" in said(md5)
     (files / "setid.mat").unlink()
-    sentence = said(md5)
-    assert "No download: " in sentence
+    message = said(md5)
+    assert "No download: " in message
     address = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
-    assert sentence.endswith(f"by hand:\n{address}\n  as {files / 'setid.mat'}")
+    assert message.endswith(f"by hand:\n{address}\n  as {files / 'setid.mat'}")
 
     md5 = make_data_set(tmp_path / "two", {"trnid": 1, "tstid": 1})
     assert "setid.mat has no split called valid." in said(md5, tmp_path / "two")
     md5 = make_data_set(tmp_path / "cut", dict.fromkeys(SPLITS, 1))
-    samples = training_data.find_pictures(tmp_path / "cut", md5)[1]["val"]
+    samples = training_data.find_images(tmp_path / "cut", md5)[1]["val"]
     cut(samples[0][0])
-    with pytest.raises(training_data.Unreadable, match="This file cannot be read as a picture"):
-        training_data.Pictures(samples, lambda picture: picture)[0]
+    with pytest.raises(training_data.Unreadable, match="This file cannot be read as an image"):
+        training_data.Images(samples, lambda image: image)[0]
     samples[1][0].unlink()  # as when the disk was full: it is unpacked again
-    training_data.find_pictures(tmp_path / "cut", md5)
-    assert training_data.Pictures(samples, lambda picture: picture)[0][0].size == (150, 130)
+    training_data.find_images(tmp_path / "cut", md5)
+    assert training_data.Images(samples, lambda image: image)[0][0].size == (150, 130)
 
     start = tmp_path / "vgg19-dcbb9e9d.pth"
     start.write_bytes(b"cut short")
@@ -148,10 +148,10 @@ def test_wrong_files_get_a_sentence(training_data, tmp_path):
 
 @pytest.mark.slow
 def test_the_program_says_what_to_bring_where_there_is_no_network(app):
-    sentence = run([sys.executable, app / "train_model.py"])
+    message = run([sys.executable, app / "train_model.py"])
     folder = app / "training" / "flowers-102"
     for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat"):
-        assert f"~vgg/data/flowers/102/{name}\n  as {folder / name}\n" in sentence + "\n"
+        assert f"~vgg/data/flowers/102/{name}\n  as {folder / name}\n" in message + "\n"
 
 
 def test_an_image_and_a_copy_have_no_training_in_them(app):
@@ -170,12 +170,12 @@ def test_make_train_says_which_apps_can_be_trained(make):
     assert "resnet has no train_model.py. These have one: flower" in done.stdout
 
 
-# --- a training ----------------------------------------------------------------------------------
+# --- a training run ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, start):
-    """An app in which a training went through, what it printed, and the command."""
+    """An app in which a training run went through, what it printed, and the command."""
     folder = tmp_path_factory.mktemp("trained")
     app = folder / "flower_classification"
     shutil.copytree(FLOWER, app, ignore=shutil.ignore_patterns("*.pth", "training"))
@@ -197,15 +197,15 @@ def test_it_learns_and_writes_what_the_card_needs(trained):
     assert losses[-1] < losses[0] < 4.6  # that of a guess among 102
     assert metrics["top1"] >= 0.8  # a guess among five is right in 0.2
     assert metrics["top5"] >= metrics["top1"]
-    assert metrics["pictures"] == {"train": 30, "val": 10, "test": 10}
+    assert metrics["images"] == {"train": 30, "val": 10, "test": 10}
     assert len(metrics["by_label"]) == 102
     assert metrics["by_label"]["sunflower"]["of"] == 2
     hits = sum(kind["right"] for kind in metrics["by_label"].values())
     assert hits / 10 == pytest.approx(metrics["top1"])
     assert metrics["versions"]["torch"] == torch.__version__
     assert metrics["seconds"] > 0
-    for picture in ("curves.png", "confusion.png"):
-        assert min(Image.open(work / picture).size) > 400
+    for image in ("curves.png", "confusion.png"):
+        assert min(Image.open(work / image).size) > 400
     weights = torch.load(data / "flower_model_vgg19.pth", weights_only=True)
     assert all(isinstance(values, torch.Tensor) for values in weights.values())
     assert (data / "flower_model_vgg19.pth.replaced").read_text() == "the weights before"
@@ -229,20 +229,23 @@ def test_the_app_names_the_right_kind_on_its_page(trained, page):
     with log.open("wb+") as stream, started(app, port, stream):
         client = Client(f"http://127.0.0.1:{port}/", verbose=False)
         # the same probabilities as where the network was trained
-        assert known_answers.compare(app, client) == "5 pictures, all probabilities within 0.02"
+        said = reference_predictions.compare(app, client)
+        assert said == "5 images, all probabilities within 0.02"
         client.close()
         for name in NAMES:
             page.goto(f"http://127.0.0.1:{port}/")
             chosen = folder / "data" / f"{name.replace(' ', '-')}.jpg"
             page.locator("input[type=file]").set_input_files(chosen)
-            expect(shown_pictures(page)).to_have_count(1)
+            expect(shown_images(page)).to_have_count(1)
             submit(page)
             expect(page.get_by_test_id("label-output-value")).to_have_text(name)
 
 
 @training
 @pytest.mark.timeout(3600)
-def test_a_training_that_is_cut_off_goes_on_and_ends_with_the_same_weights(app, tmp_path, start):
+def test_a_training_run_that_is_cut_off_continues_and_ends_with_the_same_weights(
+    app, tmp_path, start
+):
     md5 = make_data_set(tmp_path / "data", dict.fromkeys(SPLITS, 1))
     options = ("--epochs", "2", "--batch-size", "2")
     line = command(app, tmp_path / "data", start, *options, md5=md5)
@@ -257,17 +260,17 @@ def test_a_training_that_is_cut_off_goes_on_and_ends_with_the_same_weights(app, 
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: to its helpers as well
     printed = "".join(process.communicate(timeout=120))
     assert process.returncode == 130, printed
-    assert "Stopped. With --resume it goes on" in printed
+    assert "Stopped. With --resume it continues" in printed
     assert "Traceback" not in printed
     assert {file.name for file in training.iterdir()} == {
         "best.pth",
         "checkpoint.pth",
         "curves.png",
     }
-    assert "Go on with --resume, or delete" in run(line)
+    assert "Continue with --resume, or delete" in run(line)
     other = run([*line, "--resume", "--epochs", "3"])
-    assert "a training with --epochs 2, or of other pictures" in other
-    assert "Going on after epoch 1 of 2." in run([*line, "--resume"], works=True)
+    assert "a training run with --epochs 2, or of other images" in other
+    assert "Continuing after epoch 1 of 2." in run([*line, "--resume"], works=True)
     run([*line[:-1], str(tmp_path / "whole")], works=True)
     weights, same = (
         torch.load(tmp_path / out / "data" / "flower_model_vgg19.pth", weights_only=True)
@@ -293,7 +296,7 @@ def test_it_stops_early_when_nothing_is_learned_any_more(app, tmp_path, start):
 
 @training
 @pytest.mark.timeout(1800)
-def test_no_memory_no_room_and_a_damaged_picture_get_a_sentence(app, tmp_path, start):
+def test_no_memory_no_room_and_a_damaged_image_get_a_message(app, tmp_path, start):
     data = tmp_path / "data"
     md5 = make_data_set(data, dict.fromkeys(SPLITS, 1))
     options = ("--epochs", "1", "--batch-size", "4")
@@ -302,18 +305,18 @@ def test_no_memory_no_room_and_a_damaged_picture_get_a_sentence(app, tmp_path, s
     def little_memory():
         resource.setrlimit(resource.RLIMIT_DATA, (2 * 10**9, 2 * 10**9))
 
-    sentence = run(line, preexec_fn=little_memory)
-    assert sentence.endswith("Out of memory with --batch-size 4. Try --batch-size 2 --resume\n")
+    message = run(line, preexec_fn=little_memory)
+    assert message.endswith("Out of memory with --batch-size 4. Try --batch-size 2 --resume\n")
 
     with mounted(tmp_path / "small", "-o", "size=200m"):
-        sentence = run([*line, "--out", str(tmp_path / "small")])
-        assert "The disk, or your quota, is full. Make room in " in sentence
+        message = run([*line, "--out", str(tmp_path / "small")])
+        assert "The disk, or your quota, is full. Make room in " in message
         assert not list((tmp_path / "small").rglob("*.pth*"))
 
-    picture = data / "flowers-102" / "jpg" / "image_00001.jpg"
-    picture.write_bytes(picture.read_bytes()[:700])
-    sentence = run(line)
-    assert f"\n{picture}: This file cannot be read as a picture." in f"\n{sentence}"
+    image = data / "flowers-102" / "jpg" / "image_00001.jpg"
+    image.write_bytes(image.read_bytes()[:700])
+    message = run(line)
+    assert f"\n{image}: This file cannot be read as an image." in f"\n{message}"
 
     checkpoint = app / "training" / "checkpoint.pth"
     checkpoint.write_text("cut short")
@@ -323,11 +326,11 @@ def test_no_memory_no_room_and_a_damaged_picture_get_a_sentence(app, tmp_path, s
 @training
 @pytest.mark.timeout(3600)
 def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
-    app = make_app(tmp_path, "own_pictures")
+    app = make_app(tmp_path, "own_images")
     (app / "download_model.py").unlink()
     diseases = ["bacterial spot", "blight", "healthy", "mildew", "rust"]
     colours = dict(zip(diseases, KINDS.values(), strict=True))
-    chance, folder = random.Random(0), tmp_path / "leaf_pictures"
+    chance, folder = random.Random(0), tmp_path / "leaf_images"
     for split, count in {"train": 6, "val": 2, "test": 2}.items():
         for disease, colour in colours.items():
             (folder / split / disease).mkdir(parents=True)
@@ -342,14 +345,14 @@ def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
     assert (app / "data" / "labels.txt").read_text().splitlines() == diseases
     port, log = free_port(), tmp_path / "log.txt"
     with log.open("wb+") as stream, started(App(("leaf",), app / "main.py", ""), port, stream):
-        for disease, picture in zip(diseases, sorted_by_colour(app), strict=True):
+        for disease, image in zip(diseases, sorted_by_colour(app), strict=True):
             page.goto(f"http://127.0.0.1:{port}/")
-            page.locator("input[type=file]").set_input_files(picture)
-            expect(shown_pictures(page)).to_have_count(1)
+            page.locator("input[type=file]").set_input_files(image)
+            expect(shown_images(page)).to_have_count(1)
             submit(page)
             expect(page.get_by_test_id("label-output-value")).to_have_text(disease)
 
 
 def sorted_by_colour(app):
-    """Return the example pictures in the order of KINDS."""
+    """Return the example images in the order of KINDS."""
     return [app / "data" / f"{name.replace(' ', '-')}.jpg" for name in NAMES]

@@ -1,4 +1,4 @@
-"""The workshop's text: what it lists, links to and lets people type is as it says."""
+"""The workshop's text: what it lists, links to and lets readers type is as it says."""
 
 import contextlib
 import json
@@ -157,7 +157,7 @@ def code(file):
     return lines + re.findall(r"`([^`]+)`", without_blocks(file))
 
 
-# files that the text lets people make, and one that only an image has
+# files that the text lets readers make, and one that only an image has
 THEIRS = {"gc_app.py", "layout_app.py", "small.py", "call.py", "call.mjs", "labels.txt", "app.py"}
 THEIRS |= {"model.keras", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
 
@@ -187,7 +187,7 @@ def test_commands_settings_options_and_files_exist(file):
 
 
 @EACH_TEXT
-def test_a_picture_has_words_for_those_who_cannot_see_it(file):
+def test_an_image_has_words_for_those_who_cannot_see_it(file):
     text = (ROOT / file).read_text(encoding="utf-8")
     words = re.findall(r"!\[(.*?)\]\(", text, re.DOTALL) + re.findall(r'<img .*?alt="(.*?)"', text)
     assert len(words) == len(re.findall(r"\([\w./-]+\.png\)|src=\"[\w./-]+\.png", text))
@@ -224,7 +224,7 @@ def launch(monkeypatch):
         return original(demo, *args, **{**kwargs, **here, "quiet": True})
 
     monkeypatch.setattr(gr.Blocks, "launch", launch_here)
-    monkeypatch.syspath_prepend(ROOT / "resnet_image_classification")  # what lies beside the apps
+    monkeypatch.syspath_prepend(ROOT / "resnet_image_classification")  # what is beside the apps
 
     def launch_file(file):
         runpy.run_path(str(file), run_name="__main__")
@@ -235,39 +235,39 @@ def launch(monkeypatch):
         demo.close(verbose=False)
 
 
-def check_app_answers(url, question, folder):
-    """Ask an app what a marker says, and compare; without a question, a picture of a cat."""
+def check_app(url, case, folder):
+    """Call an app as its marker says and compare; by default, with an image of a cat."""
     with contextlib.closing(Client(url, verbose=False, download_files=folder)) as client:
         endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
         assert len(endpoints) == 1
-        picture = handle_file(str(ROOT / "resnet_image_classification" / "data" / "cat.jpg"))
-        answer = client.predict(*question.get("ask", [picture]), api_name=next(iter(endpoints)))
-        if "labels" in question:
-            assert len(answer["confidences"]) == question["labels"]
-        elif "size" in question:
-            with Image.open(answer) as image:
-                assert list(image.size) == question["size"]
+        image = handle_file(str(ROOT / "resnet_image_classification" / "data" / "cat.jpg"))
+        result = client.predict(*case.get("ask", [image]), api_name=next(iter(endpoints)))
+        if "labels" in case:
+            assert len(result["confidences"]) == case["labels"]
+        elif "size" in case:
+            with Image.open(result) as opened:
+                assert list(opened.size) == case["size"]
         else:
-            assert (list(answer) if isinstance(answer, tuple) else answer) == question["answer"]
+            assert (list(result) if isinstance(result, tuple) else result) == case["answer"]
     config = requests.get(url + "config", timeout=10).text
-    assert question.get("config", "") in config
+    assert case.get("config", "") in config
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", marked("app: "))
-def test_an_app_in_the_text_answers(block, launch, classifier, tmp_path, monkeypatch):
-    question = json.loads(block.marker.removeprefix("app: "))
-    if "folder" in question:
-        monkeypatch.chdir(classifier(question["folder"]).folder)
+def test_an_app_in_the_text_works(block, launch, classifier, tmp_path, monkeypatch):
+    case = json.loads(block.marker.removeprefix("app: "))
+    if "folder" in case:
+        monkeypatch.chdir(classifier(case["folder"]).folder)
     file = tmp_path / "app.py"
     file.write_text(block.text, encoding="utf-8")
-    check_app_answers(launch(file), question, tmp_path)
+    check_app(launch(file), case, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", marked("change: "))
 def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, tmp_path):
-    _, name, question = block.marker.split(" ", 2)
+    _, name, case = block.marker.split(" ", 2)
     folder = classifier(name).folder if name in CLASSIFIERS else tmp_path
     if block.saved:
         text = saved(block.saved, up_to=block)
@@ -275,20 +275,20 @@ def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, t
         text = apply_change(find_app(name).file.read_text(encoding="utf-8"), block.text)
     file = folder / "changed.py"
     file.write_text(text, encoding="utf-8")
-    check_app_answers(launch(file), json.loads(question), tmp_path)
+    check_app(launch(file), json.loads(case), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [p for p in marked("saved as: ") if "{" in p.values[0].marker])
-def test_a_saved_app_answers(block, launch, tmp_path):
+def test_a_saved_app_works(block, launch, tmp_path):
     file = tmp_path / "app.py"
     file.write_text(block.text, encoding="utf-8")
-    check_app_answers(launch(file), json.loads(block.marker.split(" ", 3)[3]), tmp_path)
+    check_app(launch(file), json.loads(block.marker.split(" ", 3)[3]), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", marked("run: folder=", language="pycon"))
-def test_a_python_prompt_answers_as_in_the_text(block, classifier, tmp_path):
+def test_a_python_prompt_prints_as_in_the_text(block, classifier, tmp_path):
     name = block.option("folder")
     folder = ROOT / name if name == "example_apps" else classifier(find_app(name).name).folder
     session = tmp_path / "session.txt"
@@ -342,21 +342,21 @@ def test_a_keras_model_answers(tmp_path, monkeypatch):
     model = keras.Sequential([*layers, keras.layers.Softmax()])
     model.save(tmp_path / "data" / "model.keras")
     (fragment,) = run_by("test_a_keras_model_answers")
-    names = runpy.run_path(str(ROOT / "example_apps" / "picture.py"))
+    names = runpy.run_path(str(ROOT / "example_apps" / "image.py"))
     names |= {"keras": keras, "Path": Path, "__file__": str(tmp_path / "main.py")}
     exec(fragment, names)
     # shares of red, green and blue of 1, 0 and 1/3
     Image.new("RGB", (50, 30), (255, 0, 85)).save(tmp_path / "colour.png")
-    answer = names["predict"]({"path": str(tmp_path / "colour.png")})
+    prediction = names["predict"]({"path": str(tmp_path / "colour.png")})
     exponents = np.exp([1, 0, 1 / 3])
-    assert list(answer) == ["red", "green", "blue"]
-    assert [*answer.values()] == pytest.approx(exponents / exponents.sum(), rel=1e-4)
+    assert list(prediction) == ["red", "green", "blue"]
+    assert [*prediction.values()] == pytest.approx(exponents / exponents.sum(), rel=1e-4)
 
 
 def test_an_answer_of_plumber_is_unpacked(monkeypatch):
-    answer = requests.Response()  # as plumber 1.2.1 gives it for a function of R
-    answer.status_code, answer._content = 200, b'{"risk": [0.5]}'
-    monkeypatch.setattr(requests, "post", lambda url, json: answer)
+    response = requests.Response()  # as plumber 1.2.1 gives it for a function of R
+    response.status_code, response._content = 200, b'{"risk": [0.5]}'
+    monkeypatch.setattr(requests, "post", lambda url, json: response)
     (fragment,) = run_by("test_an_answer_of_plumber_is_unpacked")
     names = {"requests": requests}
     exec(fragment, names)
@@ -375,7 +375,7 @@ def copy_app(name, folder, port):
 def test_behind_a_proxy(tmp_path):
     """With the text's lines an app starts; without the last of them, it fails as the table says."""
     (lines,) = run_by("test_behind_a_proxy")
-    lines = lines.replace("proxy.example.org:3128", f"127.0.0.1:{free_port()}")  # nobody answers
+    lines = lines.replace("proxy.example.org:3128", f"127.0.0.1:{free_port()}")  # nobody responds
     port = free_port()
     start = f"exec '{sys.executable}' '{copy_app('hello', tmp_path, port)}'"
     environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
@@ -393,7 +393,7 @@ def test_behind_a_proxy(tmp_path):
 
 @pytest.mark.slow
 def test_behind_nginx_under_a_path(tmp_path, page):
-    """The text's lines for nginx: the page has its style, and an answer and its progress come."""
+    """The text's lines for nginx: the page has its style, and a result and its progress come."""
     (location,) = run_by("test_behind_nginx_under_a_path")
     assert "location /hello/ {" in location
     app_port, port = free_port(), free_port()
@@ -405,8 +405,8 @@ def test_behind_nginx_under_a_path(tmp_path, page):
         stack.callback(process.terminate)
         wait_until_open(process, f"http://127.0.0.1:{app_port}/")
         stack.enter_context(nginx_before(tmp_path, port, location))
-        answers = []
-        page.on("response", lambda answer: answers.append(answer))
+        responses = []
+        page.on("response", lambda response: responses.append(response))
         page.goto(f"http://127.0.0.1:{port}/hello/")
         page.get_by_label("name").fill("Rosalind")
         page.get_by_role("button", name="Submit").click()
@@ -414,8 +414,8 @@ def test_behind_nginx_under_a_path(tmp_path, page):
         expect(page.get_by_label("output")).to_have_value("Hello Rosalind!")
         button = page.get_by_role("button", name="Submit")
         assert button.evaluate("b => getComputedStyle(b).borderRadius") != "0px"
-        assert any("/hello/gradio_api/" in answer.url for answer in answers)
-        failed = [answer.url for answer in answers if not answer.ok]
+        assert any("/hello/gradio_api/" in response.url for response in responses)
+        failed = [response.url for response in responses if not response.ok]
         assert [url for url in failed if not url.endswith(SWITCHED_OFF)] == []
 
 
@@ -561,14 +561,14 @@ def test_messages_of_the_gallery_are_those_of_the_table(line):
         assert part.strip() in source
 
 
-def test_messages_about_pictures_are_those_of_the_table():
-    section = TROUBLE.read_text(encoding="utf-8").partition("## Pictures")[2].partition("\n## ")[0]
+def test_messages_about_images_are_those_of_the_table():
+    section = TROUBLE.read_text(encoding="utf-8").partition("## Images")[2].partition("\n## ")[0]
     rows = section.partition("|---|---|")[2]
     shown = [text.partition("...")[0] for text in re.findall(r"`(.+?)`", rows)]
-    file = ROOT / "example_apps" / "picture.py"
+    file = ROOT / "example_apps" / "image.py"
     said = re.findall(r'refuse\(f?"(.*)"\)', file.read_text(encoding="utf-8"))
-    said.remove("Please choose a picture first.")
-    # with its constants, up to what differs from picture to picture
+    said.remove("Please choose an image first.")
+    # with its constants, up to what differs from image to image
     constants = runpy.run_path(str(file))
     said = [re.split(r"{(?![A-Z])", text)[0].format(**constants) for text in said]
     assert [text for text in said if not text.startswith(tuple(shown))] == []

@@ -17,7 +17,7 @@ import pytest
 import requests
 from apps import find_app
 from conftest import ROOT, engine_here, long, workshop_ports
-from made_up_weights import make_checkpoint
+from random_weights import make_checkpoint
 from workshop_blocks import BLOCKS, assert_shows, run_by, save
 
 OWN_SETTINGS = ("VIRTUAL_ENV", "PYTHON", "MAKE", "MFLAGS", "GRADIO_", "DOCKER=")
@@ -113,10 +113,10 @@ class Reader:
             )
         port, deadline = int(block.option("port") or 8080), time.monotonic() + 900
         while time.monotonic() < deadline and self.server.poll() is None:
-            if answers(port) and block.shown in self.log.read_text():
+            if responds(port) and block.shown in self.log.read_text():
                 if block.output is not None:
                     assert_shows(self.log.read_text(), block.output)
-                time.sleep(3)  # a person looks at the page before pressing Ctrl-C
+                time.sleep(3)  # a reader looks at the page before pressing Ctrl-C
                 return True
             time.sleep(0.3)
         return False
@@ -137,7 +137,7 @@ class Reader:
                     raise
 
 
-def answers(port):
+def responds(port):
     try:
         return requests.get(f"http://localhost:{port}", timeout=20).ok
     except requests.RequestException:

@@ -68,7 +68,7 @@ def explain(error):
     """Return why a download failed, and whether another attempt may help."""
     if isinstance(error, requests.HTTPError):
         status = error.response.status_code
-        reason = "has no such file (404)" if status == 404 else f"answered with error {status}"
+        reason = "has no such file (404)" if status == 404 else f"responded with error {status}"
         return f"the server {reason}", status == 429 or status >= 500
     cause = error
     while cause.__context__:  # the first error of the chain has the plainest words

@@ -1,16 +1,16 @@
-# The image of an app with Ray beside it, for scaled.yaml: the same one runs the page, Ray's head and
-# its workers. Build it in the folder of the whole gallery:
+# The image of an app with Ray added, for scaled.yaml: the same one runs the page, Ray's head and its
+# workers. Build it in the folder of the whole gallery:
 #
 #   docker build -f deploy/kubernetes/scaled.Dockerfile --build-arg APP=user/resnet:v1 \
 #     -t user/resnet-scaled:v1 .
 ARG APP
 FROM ${APP}
 
-# KubeRay asks its workers by wget whether they are well.
+# KubeRay checks the health of its workers with wget.
 USER root
 RUN apt-get update && apt-get install -y --no-install-recommends wget && rm -rf /var/lib/apt/lists/*
 
-# In the same places as in the gallery, since these files find each other.
+# The same folders as in the gallery, since these files find each other there.
 WORKDIR /opt/gallery
 COPY resnet_image_classification/constraints.txt resnet_image_classification/
 COPY scripts/scale/requirements.txt scripts/scale/

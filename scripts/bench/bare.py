@@ -1,6 +1,6 @@
 """Measure the model without any server, in a process of its own, and print it as JSON.
 
-For each batch size, how many pictures a second.
+For each batch size, how many images per second.
 """
 
 import argparse

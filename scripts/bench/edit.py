@@ -1,4 +1,4 @@
-"""Change the main.py of a copied app, so that one thing is measured in place of another."""
+"""Change the main.py of a copied app, so that one thing is measured instead of another."""
 
 
 def edit(folder, old, new):

@@ -24,8 +24,8 @@ class ResNet18(litserve.LitAPI):
     def decode_request(self, request: UploadFile):
         return self.preprocess(Image.open(request.file).convert("RGB"))
 
-    def batch(self, pictures):
-        return torch.stack(pictures).to(memory_format=torch.channels_last)
+    def batch(self, images):
+        return torch.stack(images).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def predict(self, batch):

@@ -1,8 +1,8 @@
-"""Let many people use one app at once, and check that each gets the answer to what they sent.
+"""Let many users use one app at once and check that each gets the result for their own input.
 
-Every visitor sends a picture (or a name) over the HTTP API, again and again with a short pause; one
-more keeps opening the page. Locust plays them. A classifier runs with the settings of its
-image, a step app as by `make run`; where trained weights are missing, there are made-up ones.
+Every user sends an image (or a name) over the HTTP API, again and again with a short pause; one
+more keeps opening the page. Locust simulates them. A classifier runs with the settings of its
+container image, a step app as with `make run`; missing trained weights are replaced by random ones.
 """
 
 import argparse
@@ -17,18 +17,18 @@ import gevent
 from apps import find_app
 from bench import systems
 from bench.memory import image_settings
-from bench.photos import make_picture
+from bench.photos import make_photo
 from locust import FastHttpUser, between, constant, task
 from locust.env import Environment
 
-DIFFERENT = 200  # pictures or names; with more visitors than that, some send the same
+DIFFERENT = 200  # images or names; with more users than that, some send the same
 SAME = 1e-6  # probabilities that are closer are the same
-LONGEST_S = 300  # to wait for an answer
+LONGEST_S = 300  # to wait for a result
 PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("slowest", 1))
 
 
 def send(client, app, own):
-    """Send a picture or a name as a program does; return the answer, or a sentence instead."""
+    """Send an image or a name as a program does; return the result, or a message instead."""
     value = own
     if isinstance(own, bytes):
         files = {"files": ("photo.jpg", own, "image/jpeg")}
@@ -36,7 +36,7 @@ def send(client, app, own):
         value = {"path": path, "meta": {"_type": "gradio.FileData"}}
     url = f"/gradio_api/call{app['endpoint']}"
     with client.post(url, json={"data": [value, *app["more"]]}, catch_response=True) as joined:
-        joined.success()  # also a refusal is an answer; what it says is looked at here
+        joined.success()  # a refusal is a response, too; its message is read here
         if joined.status_code == 429:
             return None, joined.json()["detail"]
         event = joined.json()["event_id"]
@@ -45,17 +45,17 @@ def send(client, app, own):
     return (data[0], None) if "event: complete" in text else (None, data["error"])
 
 
-def same(answer, expected):
-    """Tell whether two answers are to the same picture, but for rounding."""
-    if not isinstance(answer, dict):
-        return answer == expected
-    if "path" in answer:  # it contains a digest of the file
-        return answer["path"] == expected["path"]
-    one, two = ({r["label"]: r["confidence"] for r in a["confidences"]} for a in (answer, expected))
+def same(result, expected):
+    """Tell whether two results are for the same image, but for rounding."""
+    if not isinstance(result, dict):
+        return result == expected
+    if "path" in result:  # it contains a digest of the file
+        return result["path"] == expected["path"]
+    one, two = ({r["label"]: r["confidence"] for r in a["confidences"]} for a in (result, expected))
     return one.keys() == two.keys() and all(abs(one[label] - two[label]) < SAME for label in one)
 
 
-class Visitor(FastHttpUser):
+class User(FastHttpUser):
     wait_time = between(0, 1)
     network_timeout = connection_timeout = LONGEST_S
 
@@ -68,14 +68,14 @@ class Visitor(FastHttpUser):
         found["sent"] += 1
         begin = time.perf_counter()
         try:
-            answer, sentence = send(self.client, app, app["own"][number])
-        except Exception as error:  # whatever went wrong, this visitor got nothing
+            result, message = send(self.client, app, app["own"][number])
+        except Exception as error:  # whatever went wrong, this user got nothing
             found["lost"] += 1
             print(f"lost: {error!r}"[:200], flush=True)
             return
-        if answer is None:
-            found["refused" if sentence else "lost"] += 1
-        elif same(answer, app["expected"][number]):
+        if result is None:
+            found["refused" if message else "lost"] += 1
+        elif same(result, app["expected"][number]):
             found["answered"] += 1
             self.environment.took.append(time.perf_counter() - begin)
         else:
@@ -83,7 +83,7 @@ class Visitor(FastHttpUser):
 
 
 class Reader(FastHttpUser):
-    """Somebody who opens the page, over and over."""
+    """A user who opens the page, over and over."""
 
     wait_time = constant(1)
     fixed_count = 1
@@ -98,47 +98,47 @@ class Reader(FastHttpUser):
 
 
 class Asker(FastHttpUser):
-    """Asks before the others come, so that what they should get is known."""
+    """Calls the app before the others come, so that it is known what they should get."""
 
     network_timeout = connection_timeout = LONGEST_S
 
 
 def get_to_know(environment):
-    """Note the app's function, what to send it, and the answer to each when it is alone."""
+    """Note the app's function, what to send it, and the result for each when it is alone."""
     Asker.host = environment.host
     client = Asker(environment).client
     info = client.get("/gradio_api/info").json()["named_endpoints"]
     endpoint, function = next(iter(info.items()))
     first, *more = function["parameters"]
     if first["component"] not in ("Image", "Textbox"):
-        sys.exit(f"`make load` sends pictures and texts; this app takes {first['component']}.")
-    own = [f"Visitor {number}" for number in range(DIFFERENT)]
+        sys.exit(f"`make load` sends images and texts; this app takes {first['component']}.")
+    own = [f"User {number}" for number in range(DIFFERENT)]
     if first["component"] == "Image":
-        own = [make_picture("small", number) for number in range(DIFFERENT)]
+        own = [make_photo("small", number) for number in range(DIFFERENT)]
     app = {"endpoint": endpoint, "own": own, "more": [p["example_input"] for p in more]}
     app["expected"] = [send(client, app, one)[0] for one in own]
-    answers = app["expected"]
-    if None in answers or any(same(*two) for two in itertools.combinations(answers, 2)):
-        sys.exit("The app gives no answers, or the same to two visitors: nothing can be checked.")
+    results = app["expected"]
+    if None in results or any(same(*two) for two in itertools.combinations(results, 2)):
+        sys.exit("The app gives no results, or two users the same: nothing can be checked.")
     environment.app = app
 
 
 def visit(server, users, seconds):
-    """Let the visitors come; return what they saw, with times in seconds, and the peak in MB."""
-    environment = Environment(user_classes=[Visitor, Reader], host=server.url)
+    """Let the users come; return what they saw, with times in seconds, and the peak in MB."""
+    environment = Environment(user_classes=[User, Reader], host=server.url)
     environment.closed, environment.closed_pages = False, 0
     environment.found = dict.fromkeys(("sent", "answered", "refused", "wrong", "lost"), 0)
     environment.took, environment.opened, peak = [], [], server.memory()
     get_to_know(environment)
-    print(f"{users} visitors for {seconds} s ...", flush=True)
+    print(f"{users} users for {seconds} s ...", flush=True)
     runner = environment.create_local_runner()
     runner.start(users + 1, spawn_rate=max(1, users / 5))  # all are there after 5 s
     for second in range(seconds):
         gevent.sleep(1)
         peak = max(peak, server.memory())
         if second % 10 == 9:
-            print(f"{second + 1:4} s: {environment.found['answered']} answers", flush=True)
-    environment.closed = True  # nobody else comes; who waits for an answer still gets it
+            print(f"{second + 1:4} s: {environment.found['answered']} results", flush=True)
+    environment.closed = True  # no new calls; users who wait for a result still get it
     with gevent.Timeout(LONGEST_S, False):
         while environment.found["sent"] > sum(environment.found.values()) / 2:
             gevent.sleep(0.1)
@@ -174,7 +174,7 @@ def main(argv=None):
         seen, peak = visit(server, options.users, options.seconds)
         server.stop()
     print(", ".join(f"{what} {number:,}" for what, number in seen.found.items()))
-    for what, took in (("answer", seen.took), ("page", seen.opened)):
+    for what, took in (("result", seen.took), ("page", seen.opened)):
         if took:
             print_times(what, took)
     print(f"page did not open {seen.closed_pages} times; most memory {peak:,.0f} MB")

@@ -1,4 +1,4 @@
-"""Measure how fast the apps answer, side by side in one run, and write docs/bench/.
+"""Measure how fast the apps respond, side by side in one run, and write docs/bench/.
 
 All servers run at once, but only the one that is measured is awake. They take turns in each round,
 so that what else happens on the machine hits all of them; of the rounds the median counts.
@@ -25,7 +25,7 @@ from install import venv_python
 from recipes import find_recipe, put_in
 
 SCRIPTS = ROOT / "scripts"
-VISITORS = (1, 2, 4, 8, 16, 32, 64)
+USERS = (1, 2, 4, 8, 16, 32, 64)
 PACKAGES = ("gradio", "torch", "torchvision", "pillow", "litserve", "openvino")
 IMPORTS = "import torch, torchvision, gradio"
 
@@ -39,10 +39,10 @@ def program(python, module, *arguments):
 
 
 def visit(server, *options):
-    """Let visitors come to a server that is awake meanwhile; return what they saw."""
+    """Let users come to a server that is awake meanwhile; return what they saw."""
     server.wake()
     try:
-        seen = program(sys.executable, "bench.visitors", server.kind, server.url, *options)
+        seen = program(sys.executable, "bench.users", server.kind, server.url, *options)
     finally:
         server.rest()
     took = seen["took"]
@@ -90,7 +90,7 @@ def start_seconds(folder, smaller):
 
 
 def peak_memory(folder):
-    """Return the most memory in MB that an app has used after an answer."""
+    """Return the most memory in MB that an app has used after a prediction."""
     server = systems.app_server(folder)
     visit(server, "--seconds", 1)
     server.wake()
@@ -134,7 +134,7 @@ def measure_memory(place, found):
 
 
 def measure_flower(place, found, seconds, bfloat16):
-    """Measure one visitor of the flower app, as handed out and with the recipe."""
+    """Measure one user of the flower app, as handed out and with the recipe."""
     names = ("app", "faster_f32", *["faster_bf16"] * bfloat16)
     servers = {}
     for name in names:
@@ -194,20 +194,20 @@ def measure(place, rounds, seconds):
     timed, timed_folder = start_timed(place)
     for number in range(rounds):
         found["idle_load_percent"].append(psutil.cpu_percent(2))
-        for visitors in VISITORS:
+        for users in USERS:
             for name, server in servers.items():
-                seen = visit(server, "--visitors", visitors, "--seconds", seconds)
-                found["crowd"].setdefault(name, {}).setdefault(str(visitors), []).append(seen)
-            if visitors == 1:  # just after hello, with which it is compared
+                seen = visit(server, "--users", users, "--seconds", seconds)
+                found["crowd"].setdefault(name, {}).setdefault(str(users), []).append(seen)
+            if users == 1:  # just after hello, with which it is compared
                 seen = visit(timed, "--seconds", seconds)
                 found.setdefault("parts", []).append(seen | stopwatch.read(timed_folder))
-        for visitors in (1, 4):
+        for users in (1, 4):
             for name in ("app", "litserve", "faster_f32", "source"):
-                if visitors == 1 or name != "source":  # that one takes seconds for each
+                if users == 1 or name != "source":  # that one takes seconds for each
                     warm = 0 if name == "source" else 1
-                    phone = ("--picture", "phone", "--visitors", visitors, "--seconds", seconds)
+                    phone = ("--image", "phone", "--users", users, "--seconds", seconds)
                     seen = visit(servers[name], *phone, "--warm", warm)
-                    found["phone"].setdefault(name, {}).setdefault(str(visitors), []).append(seen)
+                    found["phone"].setdefault(name, {}).setdefault(str(users), []).append(seen)
         for name, server in servers.items():
             found.setdefault("resting", {})[name] = server.memory()
         found.setdefault("bare", []).append(program(sys.executable, "bench.bare", folders["app"]))

@@ -1,6 +1,6 @@
-"""Let one app give 10,000 answers, and note its memory and its rate at each thousand.
+"""Let one app make 10,000 predictions and note its memory and its rate at each thousand.
 
-It runs with the settings of its image. This takes some minutes.
+It runs with the settings of its container image. This takes some minutes.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from apps import ROOT, find_app
 from bench import report, systems
 from bench.measure import machine, program, say
 
-VISITORS = 8
+USERS = 8
 
 
 def image_settings(folder):
@@ -25,7 +25,7 @@ def image_settings(folder):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--answers", type=int, default=10_000)
+    parser.add_argument("--predictions", type=int, default=10_000)
     parser.add_argument("--step", type=int, default=1_000)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench")
     options = parser.parse_args(argv)
@@ -33,24 +33,25 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as place:
         folder = systems.copy_app("resnet", place)
         server = systems.app_server(folder, **image_settings(find_app("resnet").folder))
-        answers = 0
-        while answers < options.answers:
-            words = ("--visitors", VISITORS, "--seconds", 0, "--at-least", options.step // VISITORS)
-            seen = program(sys.executable, "bench.visitors", server.kind, server.url, *words)
-            answers += seen["answers"]
+        predictions = 0
+        while predictions < options.predictions:
+            words = ("--users", USERS, "--seconds", 0, "--at-least", options.step // USERS)
+            seen = program(sys.executable, "bench.users", server.kind, server.url, *words)
+            predictions += seen["answers"]
             files = [file for file in (folder / "uploads").rglob("*") if file.is_file()]
-            point = {"answers": answers, "memory_mb": server.memory()}
+            point = {"answers": predictions, "memory_mb": server.memory()}
             point |= {"per_second": seen["answers"] / seen["seconds"], "files": len(files)}
             found["points"].append(point)
             memory, rate = point["memory_mb"], point["per_second"]
-            say(f"{answers:,} answers: {memory:,.0f} MB, {rate:.1f} a second")
+            say(f"{predictions:,} predictions: {memory:,.0f} MB, {rate:.1f} per second")
         server.stop()
     first, last = found["points"][0]["memory_mb"], found["points"][-1]["memory_mb"]
     options.out.mkdir(parents=True, exist_ok=True)
     raw = json.dumps(found, indent=1) + "\n"
     (options.out / "memory.json").write_text(raw, encoding="utf-8", newline="\n")
     report.write(options.out)
-    print(f"Memory after {answers:,} answers over that after {options.step:,}: {last / first:.2f}")
+    growth = f"{predictions:,} predictions over that after {options.step:,}: {last / first:.2f}"
+    print(f"Memory after {growth}")
     return 1 if last > 1.1 * first else 0
 
 

@@ -1,4 +1,4 @@
-"""Make pictures as visitors upload them."""
+"""Make photos as users upload them."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 SIZES = {"small": (256, 256), "phone": (4000, 3000)}
 
 
-def make_picture(kind, seed):
+def make_photo(kind, seed):
     """Return a JPEG as a phone saves it: smooth areas, edges and noise; 20 kB or 5 MB."""
     random = np.random.default_rng(seed)
     width, height = SIZES[kind]

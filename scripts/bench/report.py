@@ -24,7 +24,7 @@ def middle(rounds, what):
 
 
 def alone(found):
-    """Return the pictures a second of the model alone, by the size of a batch."""
+    """Return the images per second of the model alone, by the size of a batch."""
     rounds = [bare["per_second"] for bare in found["bare"]]
     return {size: median(each[size] for each in rounds) for size in rounds[0]}
 
@@ -33,8 +33,8 @@ def ratios(found):
     """Return rows of the table: what, the figure, the figure wanted, whether less is better."""
     crowd, phone = found["crowd"], found["phone"]
 
-    def per_second(name, visitors):
-        return middle(crowd[name][str(visitors)], "per_second")
+    def per_second(name, users):
+        return middle(crowd[name][str(users)], "per_second")
 
     def over(name, other):
         """Compare two servers round by round: those of one round were measured side by side."""
@@ -45,12 +45,12 @@ def ratios(found):
         (seen["median_ms"] - seen["reading_ms"] - seen["model_ms"]) / hello["median_ms"]
         for seen, hello in zip(found["parts"], crowd["hello"]["1"], strict=True)
     )
-    answers = {v: per_second("app", v) for v in map(int, crowd["app"])}
+    rates = {users: per_second("app", users) for users in map(int, crowd["app"])}
     vgg11 = found["vgg11_memory_mb"]
     starts = [page / imports for page, imports, *_ in found["start_s"]]
     rows = [
         (
-            "small picture, 8 visitors: answers a second, over the app of 2023",
+            "small image, 8 users: predictions per second, over the app of 2023",
             over("app", "source"),
             1.5,
             False,
@@ -63,19 +63,19 @@ def ratios(found):
             rows.append((what, over(name, "litserve"), wanted, False))
     rows += [
         (
-            "phone photo (4000 x 3000), one visitor: time, over the app of 2023",
+            "phone photo (4000 x 3000), one user: time, over the app of 2023",
             middle(phone["app"]["1"], "median_ms") / middle(phone["source"]["1"], "median_ms"),
             1 / 50,
             True,
         ),
         (
-            "phone photo, 4 visitors: answers a second, over LitServe",
+            "phone photo, 4 users: predictions per second, over LitServe",
             middle(phone["app"]["4"], "per_second") / middle(phone["litserve"]["4"], "per_second"),
             2.2,
             False,
         ),
         (
-            "one visitor, small: time that is neither reading nor model, over hello",
+            "one user, small: time that is neither reading nor model, over hello",
             rest,
             2.5,
             True,
@@ -88,8 +88,8 @@ def ratios(found):
             True,
         ),
         (
-            "answers a second at 16, 32 and 64 visitors, the lowest over the best",
-            min(answers[v] for v in (16, 32, 64)) / max(answers.values()),
+            "predictions per second at 16, 32 and 64 users, the lowest over the best",
+            min(rates[users] for users in (16, 32, 64)) / max(rates.values()),
             0.9,
             False,
         ),
@@ -101,11 +101,11 @@ def ratios(found):
     flower = {name: middle(rounds, "median_ms") for name, rounds in found["flower"].items()}
     for name, wanted in (("faster_f32", None), ("faster_bf16", 1 / 3)):
         if name in flower:
-            what = f"flower, one visitor: time with the {NAMES[name]}, over the app"
+            what = f"flower, one user: time with the {NAMES[name]}, over the app"
             rows.append((what, flower[name] / flower["app"], wanted, True))
     best = max(alone(found).values())
     rows.append(
-        ("small picture, 8 visitors: answers a second, over the model alone at its best batch",
+        ("small image, 8 users: predictions per second, over the model alone at its best batch",
          per_second("app", 8) / best, None, False)
     )  # fmt: skip
     return rows
@@ -143,8 +143,8 @@ def table(found):
         lines.append(f"| {what} | {number(value)} | {limit} | {met} |")
     lines += [
         "",
-        "| | one visitor, ms | 8 visitors, a second | phone photo, one visitor, ms"
-        " | phone photo, 4 visitors, a second | memory, MB |",
+        "| | one user, ms | 8 users, per second | phone photo, one user, ms"
+        " | phone photo, 4 users, per second | memory, MB |",
         "|---|---|---|---|---|---|",
     ]
     for name, levels in found["crowd"].items():
@@ -163,10 +163,10 @@ def table(found):
     )
     lines += [
         "",
-        f"One answer of resnet, a small picture: {whole:.1f} ms, of which {reading:.1f} for reading"
-        f" and {model:.1f} for the model, timed inside the app.",
+        f"One prediction of resnet, a small image: {whole:.1f} ms, of which {reading:.1f} for"
+        f" reading and {model:.1f} for the model, timed inside the app.",
         "",
-        f"The model alone, float32, in batches of {size}: {best[size]:.0f} pictures a second;"
+        f"The model alone, float32, in batches of {size}: {best[size]:.0f} images per second;"
         f" one at a time: {best['1']:.0f}.",
         "",
         f"{m['processor']}, {m['cores']} cores, {m['memory_gb']} GB, {m['system']}; Python"
@@ -181,7 +181,7 @@ def digest(file):
 
 
 def plot(found, file, source):
-    """Draw answers a second and the slowest of twenty, from 1 to 64 visitors."""
+    """Draw predictions per second and the slowest of twenty, from 1 to 64 users."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -189,16 +189,17 @@ def plot(found, file, source):
 
     figure, (rate, slow) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for name, levels in found["crowd"].items():
-        visitors = [int(level) for level in levels]
+        users = [int(level) for level in levels]
         rate.plot(
-            visitors, [middle(r, "per_second") for r in levels.values()], "o-", label=NAMES[name]
+            users, [middle(r, "per_second") for r in levels.values()], "o-", label=NAMES[name]
         )
-        slow.plot(visitors, [middle(r, "p95_ms") for r in levels.values()], "o-")
-    rate.set(title="Answers a second", xlabel="visitors at once")
-    slow.set(title="95 of 100 answers take less than (ms)", xlabel="visitors at once", yscale="log")
+        slow.plot(users, [middle(r, "p95_ms") for r in levels.values()], "o-")
+    rate.set(title="Predictions per second", xlabel="users at once")
+    title = "95 of 100 predictions take less than (ms)"
+    slow.set(title=title, xlabel="users at once", yscale="log")
     for axes in (rate, slow):
         axes.set_xscale("log", base=2)
-        axes.set_xticks(visitors, visitors)
+        axes.set_xticks(users, users)
         axes.grid(alpha=0.3)
     rate.set_ylim(0)
     rate.legend(fontsize="small")
@@ -207,7 +208,7 @@ def plot(found, file, source):
 
 
 def plot_memory(found, file, source):
-    """Draw memory and rate over the answers."""
+    """Draw memory and rate over the predictions."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -215,14 +216,15 @@ def plot_memory(found, file, source):
 
     figure, memory = pyplot.subplots(figsize=(8, 4), layout="constrained")
     rate = memory.twinx()
-    answers = [point["answers"] for point in found["points"]]
-    (one,) = memory.plot(answers, [p["memory_mb"] for p in found["points"]], "o-", color="C0")
-    (two,) = rate.plot(answers, [p["per_second"] for p in found["points"]], "s--", color="C1")
-    memory.set(xlabel="answers so far", ylabel="memory, MB", title="resnet over many answers")
+    predictions = [point["answers"] for point in found["points"]]
+    (one,) = memory.plot(predictions, [p["memory_mb"] for p in found["points"]], "o-", color="C0")
+    (two,) = rate.plot(predictions, [p["per_second"] for p in found["points"]], "s--", color="C1")
+    title = "resnet over many predictions"
+    memory.set(xlabel="predictions so far", ylabel="memory, MB", title=title)
     memory.set_ylim(0, 1.3 * max(p["memory_mb"] for p in found["points"]))
-    rate.set_ylabel("answers a second")
+    rate.set_ylabel("predictions per second")
     rate.set_ylim(0, 1.5 * max(p["per_second"] for p in found["points"]))
-    memory.legend([one, two], ["memory", "answers a second"], loc="lower right")
+    memory.legend([one, two], ["memory", "predictions per second"], loc="lower right")
     figure.savefig(file, dpi=90, metadata={"Description": source, "Software": None})
     pyplot.close(figure)
 

@@ -1,8 +1,9 @@
 """The reference that `make bench` measures against: a classifier as the workshop began in 2023.
 
 Eager PyTorch, no preprocessing but ToTensor, all 1,000 probabilities sent to the page. It is kept
-for this purpose alone: its answers are wrong, since the network was trained on normalised pictures
-of 224 x 224. Start it: python source_app.py WEIGHTS, with GRADIO_SERVER_PORT in the environment.
+for this purpose alone: its predictions are wrong, since the network was trained on normalised
+images of 224 x 224. Start it: python source_app.py WEIGHTS, with GRADIO_SERVER_PORT in the
+environment.
 """
 
 import sys
@@ -18,9 +19,9 @@ model.load_state_dict(torch.load(sys.argv[1]))
 model.eval()
 
 
-def predict(picture):
+def predict(image):
     with torch.no_grad():
-        output = model(ToTensor()(picture).unsqueeze(0))[0]
+        output = model(ToTensor()(image).unsqueeze(0))[0]
     return dict(zip(labels, torch.nn.functional.softmax(output, dim=0).tolist(), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Time the two parts of an answer that are not Gradio, in an app that answers: reading and model.
+"""Time the two parts of a prediction that are not Gradio, in a running app: reading and model.
 
 They are timed where they run. The same model takes a third longer there than in a loop of its own:
 where several threads use OpenMP, as in a server, its helpers sleep between two layers, and have to
@@ -15,15 +15,15 @@ LINES = """def timed(function):
 
     def call(*values, **more):
         start = perf_counter()
-        answer = function(*values, **more)
+        result = function(*values, **more)
         print(perf_counter() - start, file=took)
-        return answer
+        return result
 
     return call
 
 
 took = open(HERE / "took.txt", "a", buffering=1)
-read_picture, preprocess, model = map(timed, (read_picture, preprocess, model))
+read_image, preprocess, model = map(timed, (read_image, preprocess, model))
 
 
 """
@@ -35,7 +35,7 @@ def put_in(folder):
 
 
 def read(folder):
-    """Return the median ms of each part of the answers to one visitor since the last reading."""
+    """Return the median ms of each part of the predictions for one user since the last reading."""
     file = folder / "took.txt"
     seconds = list(map(float, file.read_text(encoding="utf-8").split()))
     file.write_text("", encoding="utf-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from apps import ROOT, find_app
 from install import venv_python
-from made_up_weights import make_checkpoint
+from random_weights import make_checkpoint
 from smoke import free_port
 
 HERE = Path(__file__).resolve().parent
@@ -86,7 +86,7 @@ class Server:
 
 
 def copy_app(name, place):
-    """Copy a classifier's folder below `place`, give it made-up weights, and return the folder."""
+    """Copy a classifier's folder below `place`, give it random weights and return the folder."""
     app = find_app(name)
     folder = Path(place) / name
     shutil.copytree(app.folder, folder, ignore=shutil.ignore_patterns("*.pth", "__pycache__"))

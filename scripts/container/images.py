@@ -17,7 +17,7 @@ from pathlib import Path
 from apps import find_app
 
 INSTALL = "Install Docker Desktop (https://docs.docker.com/get-started/get-docker/) or Podman"
-# what Docker's builder would add by itself makes a list of images, which Serve refuses; and
+# what Docker's builder would add on its own makes a list of images, which Serve refuses; and
 # Podman's own image format has no place for a health check
 ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDAH_FORMAT": "docker"}
 REFERENCE = re.compile(r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*")
@@ -90,7 +90,7 @@ def tree_tag(app):
 
 
 def require_possible(image, tag):
-    """End the program with a sentence if there cannot be an image of this name and tag."""
+    """End the program with a message if there cannot be an image of this name and tag."""
     if image and not REFERENCE.fullmatch(image):
         sys.exit(
             f'"{image}" cannot be the name of an image. Set IMAGE=user/name for Docker Hub, or\n'

@@ -79,7 +79,7 @@ def check_healthy(container):
         if not container.run_inside(*command).returncode:
             return
         if container.inspect("{{.State.Running}}") != "true":
-            raise Failed(f"it ended by itself: {container.printed().strip()[-500:]}")
+            raise Failed(f"it ended on its own: {container.printed().strip()[-500:]}")
         time.sleep(0.5)
     raise Failed(f"not healthy in {HEALTHY_S} s: {container.printed().strip()[-500:]}")
 
@@ -171,7 +171,7 @@ def smoke_as_on_serve(engine, image, app):
         return report(app, f"as on Serve: stops in {STOP_S} s", check_stops, container) and passed
 
 
-def smoke_by_itself(engine, image, app):
+def smoke_on_its_own(engine, image, app):
     """Return whether the image passes by its own entry point, and without a network."""
     with running(engine, image, ["--network", "none", *MORE]) as container:
         if not report(app, "no network: becomes healthy", check_healthy, container):
@@ -190,7 +190,7 @@ def main(argv=None):
     images.require_image(engine, app, image, options.tag)
     print(f"      {app.name}: {image}", flush=True)
     passed = report(app, "packages", check_packages, engine, image)
-    for smoke in (smoke_as_on_serve, smoke_by_itself):
+    for smoke in (smoke_as_on_serve, smoke_on_its_own):
         try:
             passed &= smoke(engine, image, app)
         except Failed as error:

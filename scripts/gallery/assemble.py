@@ -96,4 +96,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command goes on where it was.")
+        sys.exit("\nStopped. The same command continues where it was.")

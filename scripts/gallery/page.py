@@ -8,23 +8,24 @@ import gradio as gr
 from apps import ROOT
 
 HERE = Path(__file__).parent
-PICTURES = ROOT / "docs" / "images"
+SCREENSHOTS = ROOT / "docs" / "images"
 TITLE = "Machine learning demo apps"
 INTRODUCTION = (
-    "Small apps to try, to read and to copy, each in one file. **Open** shows an app by itself, at "
-    "an address that you can share."
+    "Small apps to try, to read and to copy, each in one file. **Open** shows an app on its own, "
+    "at an address that you can share."
 )
 
 
 def add_tile(app, name):
-    """Add an app: its picture, name and lesson, the app itself, and its source."""
-    address, picture = f"{quote(name)}/", f"{name}.png"
-    image = f'<img src="pictures/{quote(picture)}" alt="">' if (PICTURES / picture).exists() else ""
+    """Add an app: its screenshot, name and lesson, the app itself, and its source."""
+    address, file = f"{quote(name)}/", f"{name}.png"
+    shown = (SCREENSHOTS / file).exists()
+    image = f'<img src="screenshots/{quote(file)}" alt="">' if shown else ""
     step, _, lesson = app.summary.rpartition(f", {app.name}: ")
     step, lesson = step or app.folder.name, lesson[:1].upper() + lesson[1:]
     with gr.Column(min_width=0, elem_classes="tile"):
         gr.HTML(
-            f'<a class="picture" href="{address}" tabindex="-1" aria-hidden="true">{image}</a>'
+            f'<a class="screenshot" href="{address}" tabindex="-1" aria-hidden="true">{image}</a>'
             f'<div class="text"><small>{escape(step)}</small><h2>{escape(name)}</h2>'
             f"<p>{escape(lesson)}</p></div>",
             elem_classes="about",

@@ -1,6 +1,6 @@
 """Serve the gallery: one page that shows all apps, each of them also on a path of its own.
 
-The apps are those that `make list` prints. Each file runs as it stands until it launches; what it
+The apps are those that `make list` prints. Each file runs unchanged until it launches; what it
 would launch is then mounted below the page, with the settings that the file gives to launch(). An
 app that does not start, such as a classifier without weights, is left out, and the page says so.
 """
@@ -23,7 +23,7 @@ from apps import find_apps
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from gallery.page import PICTURES, make_page
+from gallery.page import SCREENSHOTS, make_page
 from gradio.routes import INTERNAL_ROUTES
 from run import address_in_network, guard, parse_port, require_free_port
 
@@ -79,7 +79,7 @@ def mount(server, path, uploads, make, *arguments):
 
 def mount_all(server):
     """Serve every app that starts, and the page of these."""
-    shown, left_out, taken = [], [], {"pictures", *INTERNAL_ROUTES}
+    shown, left_out, taken = [], [], {"screenshots", *INTERNAL_ROUTES}
     for app in find_apps():
         name = next((name for name in app.names if name not in taken), f"{app.name}-2")
         try:
@@ -92,7 +92,7 @@ def mount_all(server):
         server.add_route(f"/{name}", RedirectResponse(f"{quote(name)}/"))
         shown.append((app, name))
         taken.add(name)
-    server.mount("/pictures", StaticFiles(directory=PICTURES, check_dir=False))
+    server.mount("/screenshots", StaticFiles(directory=SCREENSHOTS, check_dir=False))
     mount(server, "/", ".page", make_page, shown, left_out)  # last: it takes all other paths
 
 

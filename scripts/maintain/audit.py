@@ -1,7 +1,7 @@
-"""Ask whether known weaknesses or unusual licences are among the packages that the apps bring.
+"""Look for known vulnerabilities and unusual licences among the apps' packages.
 
-pip-audit asks PyPI's database of known weaknesses, and needs a network; pip-licenses reads what is
-installed.
+pip-audit queries PyPI's database of known vulnerabilities and needs a network; pip-licenses reads
+what is installed.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 
 from apps import ROOT
 
-# what the packages of the apps say of themselves; another licence is to be looked at by a person
+# what the packages of the apps say of themselves; any other licence has to be checked by hand
 FOLDERS = ("resnet_image_classification", "example_apps")  # the others need no more than these
 LICENCES = "MIT;BSD;Apache;PSF;Python Software Foundation;ISC;MPL;Mozilla;HPND;CC0;Unlicense;Zlib"
 
@@ -24,7 +24,7 @@ def main(argv=None):
     failed = 0
     names = set()
     for folder in FOLDERS:
-        print(f"\n{folder}/constraints.txt: known weaknesses", flush=True)
+        print(f"\n{folder}/constraints.txt: known vulnerabilities", flush=True)
         file = ROOT / folder / "constraints.txt"
         names |= {line.split("==")[0] for line in file.read_text(encoding="utf-8").splitlines()}
         failed += bool(run("pip_audit", "--disable-pip", "--no-deps", "-r", str(file)))
@@ -32,7 +32,7 @@ def main(argv=None):
     options = ("--order=license", "--partial-match", f"--allow-only={LICENCES}")
     failed += bool(run("piplicenses", *options, "--packages", *sorted(names)))
     if failed:
-        sys.exit("\nSomething was found, or the database did not answer: see above.")
+        sys.exit("\nSomething was found, or the database did not respond: see above.")
 
 
 if __name__ == "__main__":

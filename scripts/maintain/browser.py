@@ -1,7 +1,7 @@
 """Find a Chromium or Chrome for the tests in the browser, or get one.
 
 An installed one is taken; else Playwright's own is fetched; else, as root on Debian or Ubuntu, the
-package `chromium`. Where none of these can be had, this says so, and the tests that need a browser
+package `chromium`. Where none of these can be had, this says so and the tests that need a browser
 are skipped.
 """
 
@@ -63,8 +63,8 @@ def get_browser():
         run(install, INSTALL_S, **quiet)
 
 
-def save_picture(page, file, settle_ms=500, **options):
-    """Save a picture of a page as a PNG of 128 colours, once nothing fades in or out."""
+def save_screenshot(page, file, settle_ms=500, **options):
+    """Save a screenshot of a page as a PNG of 128 colours, once nothing fades in or out."""
     from PIL import Image
 
     page.mouse.move(0, 0)

@@ -1,8 +1,8 @@
-"""Take the pictures of the apps that the README shows: each app runs and is used in a browser.
+"""Take the screenshots of the apps for the README: each app runs and is used in a browser.
 
-A classifier is shown with a picture chosen and not yet answered: where the trained weights are
-missing, its answer would mean nothing. `own-app` is shown with its answer. It is made as the
-chapter "Your own app" says, with a network whose trained weights come as a package. The pictures
+A classifier is shown with an image chosen but no prediction yet: where the trained weights are
+missing, a prediction would mean nothing. `own-app` is shown with its prediction. It is made as the
+chapter "Your own app" says, with a network whose trained weights come as a package. The screenshots
 of the recipes are taken by their tests.
 """
 
@@ -15,14 +15,14 @@ import tempfile
 from pathlib import Path
 
 from apps import ROOT, App, find_app, find_apps
-from made_up_weights import with_made_up_weights
-from maintain.browser import find_browser, save_picture
+from maintain.browser import find_browser, save_screenshot
 from new import copy_folder
+from random_weights import with_random_weights
 from recipes import find_recipe, put_in
 from smoke import free_port, started
 
 FOLDER = ROOT / "docs" / "images"
-WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved picture has the same size
+WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved file has the same size
 EXAMPLE = ROOT / "resnet_image_classification" / "data" / "bee.jpg"
 
 
@@ -35,7 +35,7 @@ def make_own_app(place):
 
 
 def fill_in(page, app):
-    """Use the app as a visitor would, up to the moment that the picture is to show."""
+    """Use the app as a user would, up to the moment that the screenshot is to show."""
     if page.get_by_label("name").count():
         page.get_by_label("name").fill("Rosalind")
         if page.get_by_label("is_morning").count():
@@ -61,30 +61,30 @@ def fill_in(page, app):
 
 
 def take_screenshot(browser, app, file):
-    """Run `app`, use it, and save a picture of its page as a PNG of 128 colours."""
+    """Run `app`, use it and save a screenshot of its page as a PNG of 128 colours."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         port = free_port()
-        with started(with_made_up_weights(app, folder), port, log):
+        with started(with_random_weights(app, folder), port, log):
             size = {"width": WIDTH, "height": HEIGHT}
             page = browser.new_page(viewport=size, color_scheme="light")
             page.goto(f"http://127.0.0.1:{port}/?__theme=light")
             page.get_by_role("button", name="Submit").wait_for()
             fill_in(page, app)
-            save_picture(page, file, settle_ms=0 if app.name == "progress" else 500)
+            save_screenshot(page, file, settle_ms=0 if app.name == "progress" else 500)
             page.close()
 
 
 def main(argv=None):
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(description="Take the pictures that the README shows.")
+    parser = argparse.ArgumentParser(description="Take the screenshots that the README shows.")
     parser.add_argument(
         "app", nargs="?", default="all", help="as in `make list`; own-app; recipes; or all"
     )
     name = parser.parse_args(argv).app
     FOLDER.mkdir(parents=True, exist_ok=True)
     if name in ("all", "recipes"):
-        command = ["-m", "pytest", "--pictures", "-m", "recipes", ROOT / "tests"]
+        command = ["-m", "pytest", "--screenshots", "-m", "recipes", ROOT / "tests"]
         subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
     if name == "recipes":
         return

@@ -18,7 +18,7 @@ CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_im
 PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "download_model.py")}
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
-PLACES["picture.py"] = (*CLASSIFIERS, "example_apps", "docs/recipes/cells/files")
+PLACES["image.py"] = (*CLASSIFIERS, "example_apps", "docs/recipes/cells/files")
 for name in ("guard.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 

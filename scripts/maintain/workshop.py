@@ -1,6 +1,6 @@
 """Rewrite the listings and tables in docs/workshop from the files.
 
-A listing is a block of code below a line `<!-- file: example_apps/hello_app.py -->`, a table stands
+A listing is a block of code below a line `<!-- file: example_apps/hello_app.py -->`, a table is
 between `<!-- table: docs/bench/bench.md -->` and `<!-- end of table -->`. Needs nothing but Python.
 """
 

@@ -1,7 +1,7 @@
-"""Classify a folder of pictures, or a list of them, with Ray Data: on all cores, or on a cluster.
+"""Classify a folder of images, or a list of them, with Ray Data: on all cores, or on a cluster.
 
-The answers go into a table while they come, so that a run that was stopped or killed goes on where
-it was.
+The predictions are written to a table as they come, so that a run that was stopped or killed
+continues where it was.
 """
 
 import argparse
@@ -14,60 +14,60 @@ from apps import find_app
 from scale import cluster, predictions, table
 from tqdm import tqdm
 
-CHUNK = 50_000  # pictures that Ray knows of at a time
-BLOCK = 32  # pictures that one process answers before they are written
+CHUNK = 50_000  # images that Ray knows of at a time
+BLOCK = 32  # images that one process classifies before they are written
 
 
-def classify(ray, app, database, answers, bar):
-    """Write the answer for each picture in the database; return how many have none."""
+def classify(ray, app, database, out, bar):
+    """Write the prediction for each image in the database; return how many have none."""
     failed = 0
     settings = ray.data.DataContext.get_current()
     settings.enable_progress_bars = False  # there is one for the whole already
     settings.execution_options.preserve_order = True
-    for pictures in table.chunks(database, CHUNK):
-        blocks = -(-len(pictures) // BLOCK)
-        found = ray.data.from_items(pictures, override_num_blocks=blocks).map_batches(
-            predictions.answer,
+    for images in table.chunks(database, CHUNK):
+        blocks = -(-len(images) // BLOCK)
+        found = ray.data.from_items(images, override_num_blocks=blocks).map_batches(
+            predictions.predict,
             fn_kwargs={"file": str(app.file)},
             batch_size=BLOCK,
             batch_format="pyarrow",
             num_cpus=1,
         )
         for rows in found.iter_batches(batch_size=None, batch_format="pyarrow"):
-            answers.add(rows)
+            out.add(rows)
             failed += sum(reason != "" for reason in rows["reason"].to_pylist())
             bar.update(len(rows))
     return failed
 
 
-def run(app, database, total, answers):
+def run(app, database, total, out):
     todo = table.count(database)
     with cluster.joined(os.cpu_count() or 1) as ray:
         checked = ray.remote(num_cpus=1, max_calls=1)(predictions.check).remote(str(app.file))
         if problem := ray.get(checked):
             sys.exit(problem)
-        with tqdm(total=total, initial=total - todo, unit="pictures") as bar:
+        with tqdm(total=total, initial=total - todo, unit="images") as bar:
             try:
-                return classify(ray, app, database, answers, bar)
+                return classify(ray, app, database, out, bar)
             except ray.exceptions.RayTaskError as error:
                 if not isinstance(error.cause, predictions.OtherApp):
                     raise
                 sys.exit(str(error.cause))
             finally:
-                answers.close()
+                out.close()
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Classify many pictures into a table.")
+    parser = argparse.ArgumentParser(description="Classify many images into a table.")
     parser.add_argument("app", help="its name, as in `make list`")
     parser.add_argument("source", help="a folder, or a CSV or Parquet list with a column `file`")
-    parser.add_argument("table", help="the answers: a name that ends in .csv or .parquet")
+    parser.add_argument("table", help="the predictions: a name that ends in .csv or .parquet")
     options = parser.parse_args(argv)
     app = find_app(options.app)
     if app.is_step or not options.source or not options.table:
         sys.exit(
-            "Which classifier, which pictures, and where do the answers go? For instance:\n"
-            "make classify APP=resnet IN=my_pictures OUT=answers.csv"
+            "Which classifier, which images, and where do the predictions go? For instance:\n"
+            "make classify APP=resnet IN=my_images OUT=predictions.csv"
         )
     source = Path(options.source)
     if not source.is_dir() and source.suffix not in (".csv", ".parquet"):
@@ -75,17 +75,18 @@ def main(argv=None):
     if not source.exists():
         sys.exit(f"There is no {source}.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    answers = table.open_table(Path(options.table))
+    out = table.open_table(Path(options.table))
     try:
-        database, total = table.missing(source.absolute(), answers)
+        database, total = table.missing(source.absolute(), out)
         todo = table.count(database)
         if total > todo:
-            print(f"{total - todo:,} of {total:,} pictures are in {options.table} already.")
-        failed = run(app, database, total, answers) if todo else 0
+            print(f"{total - todo:,} of {total:,} images are in {options.table} already.")
+        failed = run(app, database, total, out) if todo else 0
     except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command goes on where it was.")
-    print(f"{todo:,} pictures: {todo - failed:,} with an answer, {failed:,} with a reason why not.")
-    print(f"The answers are in {options.table}.")
+        sys.exit("\nStopped. The same command continues where it was.")
+    done = f"{todo - failed:,} with a prediction, {failed:,} with a reason why not"
+    print(f"{todo:,} images: {done}.")
+    print(f"The predictions are in {options.table}.")
 
 
 if __name__ == "__main__":

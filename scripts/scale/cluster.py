@@ -13,10 +13,10 @@ from apps import ROOT
 NO_CLUSTER = """\
 There is no Ray cluster at {address}: {reason}.
 `ray start --head` prints its address on the first machine, such as 10.0.0.5:6379."""
-OBJECT_STORE = 200_000_000  # bytes of shared memory: pictures on their way to a model and back
-# Ray reports its use to its makers unless told not to
+OBJECT_STORE = 200_000_000  # bytes of shared memory: images on their way to a model and back
+# Ray reports its use to its developers unless told not to
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-# what goes wrong is said by these programs, in a sentence; the whole of it is in Ray's own logs
+# what goes wrong is said by these programs, in a message; the whole of it is in Ray's own logs
 os.environ |= {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "CRITICAL"}
 
 
@@ -34,12 +34,12 @@ def silence():
 
 
 def require_address(address):
-    """End the program with a sentence if nothing listens there; Ray would try for minutes."""
+    """End the program with a message if nothing listens there; Ray would try for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it has no port, or does not answer"
+        reason = getattr(error, "strerror", None) or "it has no port, or does not respond"
         sys.exit(NO_CLUSTER.format(address=address, reason=reason))
 
 
@@ -47,7 +47,7 @@ def require_address(address):
 def joined(cpus):
     """Join the cluster that RAY_ADDRESS names, or start Ray here with so many CPUs until the end.
 
-    Ends the program with a sentence if the cluster does not answer.
+    Ends the program with a message if the cluster does not respond.
     """
     address = os.environ.pop("RAY_ADDRESS", "") or None
     if address:

@@ -10,7 +10,7 @@ import ast
 import sys
 import types
 
-PAGE_ONLY = {"gradio", "guard", "picture"}  # what a replica needs only if its file says so
+PAGE_ONLY = {"gradio", "guard", "image"}  # what a replica needs only if its file says so
 WHY_NOT = (
     "{file} does not have the form that can be scaled: a function load_model, the line "
     "`model = load_model()...`,\nand from there on nothing but calls, `model(batch)`. {found}\n"
@@ -36,7 +36,7 @@ def is_load_model(statement):
 
 
 def read(app):
-    """Return the syntax tree of an app's file, or raise OtherForm with a sentence."""
+    """Return the syntax tree of an app's file, or raise OtherForm with a message."""
     tree = ast.parse(app.file.read_text(encoding="utf-8"), str(app.file))
     rest = [s for s in tree.body if not is_load_model(s) and not makes_model(s)]
     nodes = [node for statement in rest for node in ast.walk(statement)]

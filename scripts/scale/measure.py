@@ -1,4 +1,4 @@
-"""Measure what replicas bring, and what a picture costs in a bulk run; write docs/bench/scale.json.
+"""Measure what replicas bring, and what an image costs in a bulk run; write docs/bench/scale.json.
 
 Seconds depend on what else the machine does. So besides them, the processor time of each kind of
 process is measured, which moves much less.
@@ -21,13 +21,13 @@ import psutil
 from apps import ROOT
 from bench.measure import machine
 from bench.measure import program as run_module
-from bench.photos import make_picture
+from bench.photos import make_photo
 from bench.systems import copy_app
 from smoke import free_port
 
 KINDS = {"single process": None, "1 replica": 1, "2 replicas": 2}
 SIZES = (100, 1_000, 10_000)
-POINT = ("pictures", "seconds", "cpu_s", "memory_mb")  # since the start, but memory: at the time
+POINT = ("images", "seconds", "cpu_s", "memory_mb")  # since the start, but memory: at the time
 WORKERS = ("ray::ServeReplica", "ray::MapBatches", "ray::IDLE")  # what runs the model, or waits
 
 
@@ -83,39 +83,39 @@ def wait_until_open(url):
     sys.exit(f"{url} did not open.")
 
 
-def visit(url, visitors, seconds):
-    words = ("gradio", url, "--visitors", visitors, "--seconds", seconds)
-    return run_module(sys.executable, "bench.visitors", *words)
+def visit(url, users, seconds):
+    words = ("gradio", url, "--users", users, "--seconds", seconds)
+    return run_module(sys.executable, "bench.users", *words)
 
 
-def measure_page(app, replicas, visitors, seconds):
-    """Return answers a second, CPU seconds an answer by kind of process, and memory in MB."""
+def measure_page(app, replicas, users, seconds):
+    """Return predictions per second, CPU seconds each by kind of process, and memory in MB."""
     port = free_port()
     words = ["run"] if replicas is None else ["scale", f"REPLICAS={replicas}"]
     with program(*words, f"APP={app}", f"PORT={port}") as process:
         wait_until_open(f"http://127.0.0.1:{port}")
-        visit(f"http://127.0.0.1:{port}", visitors, 2)  # warm
+        visit(f"http://127.0.0.1:{port}", users, 2)  # warm
         before = add_up(processes(process), 1)
-        seen = visit(f"http://127.0.0.1:{port}", visitors, seconds)
+        seen = visit(f"http://127.0.0.1:{port}", users, seconds)
         after = processes(process)
-    spent, answers = add_up(after, 1), seen["answers"]
+    spent, count = add_up(after, 1), seen["answers"]
     return {
-        "per_second": answers / seen["seconds"],
+        "per_second": count / seen["seconds"],
         "median_ms": 1000 * median(seen["took"]),
-        "cpu_ms": {kind: 1000 * (spent[kind] - before[kind]) / answers for kind in spent},
+        "cpu_ms": {kind: 1000 * (spent[kind] - before[kind]) / count for kind in spent},
         "memory_mb": add_up(after, 2),
     }
 
 
 def measure_bulk(app, size, place, **environment):
-    """Return points of a run over so many pictures, each with what POINT names.
+    """Return points of a run over so many images, each with what POINT names.
 
     CPU seconds and memory are those of this machine's own processes, not those of a cluster.
     """
-    folder, table = place / f"pictures_{size}", place / f"{size}{len(environment)}.csv"
+    folder, table = place / f"images_{size}", place / f"{size}{len(environment)}.csv"
     if not folder.exists():
         folder.mkdir()
-        own = [make_picture("small", seed) for seed in range(50)]
+        own = [make_photo("small", seed) for seed in range(50)]
         for number in range(size):
             (folder / f"{number:06}.jpg").write_bytes(own[number % 50])
     start, cpu, points = time.perf_counter(), {}, []
@@ -127,7 +127,7 @@ def measure_bulk(app, size, place, **environment):
                 rows = table.read_bytes().count(b"\n") - 1
                 memory, took = sum(row[2] for row in now.values()), time.perf_counter() - start
                 points.append((rows, took, sum(cpu.values()), memory))
-            time.sleep(size / 1_000)  # often enough to see the first pictures come
+            time.sleep(size / 1_000)  # often enough to see the first images come
         if run.returncode:
             sys.exit("The bulk run failed.")
     points.append((size, time.perf_counter() - start, sum(cpu.values()), points[-1][3]))
@@ -136,7 +136,7 @@ def measure_bulk(app, size, place, **environment):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--visitors", type=int, default=16)
+    parser.add_argument("--users", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="of bulk runs")
@@ -144,7 +144,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     address = os.environ.pop("RAY_ADDRESS", "")  # only for the last of the bulk runs
     found = {"machine": machine(), "began": time.strftime("%Y-%m-%d %H:%M")}
-    found |= {"visitors": options.visitors, "idle_load_percent": []}
+    found |= {"users": options.users, "idle_load_percent": []}
     if options.out.exists():  # what is not measured anew stays
         found |= json.loads(options.out.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as place:
@@ -155,7 +155,7 @@ def main(argv=None):
         for number in range(options.rounds):
             for kind, replicas in KINDS.items():
                 found["idle_load_percent"].append(psutil.cpu_percent(2))
-                seen = measure_page(app, replicas, options.visitors, options.seconds)
+                seen = measure_page(app, replicas, options.users, options.seconds)
                 found["pages"][kind].append(seen)
                 print(f"round {number + 1}, {kind}: {seen}", flush=True)
         if options.sizes:
@@ -163,7 +163,7 @@ def main(argv=None):
         for size in options.sizes:
             found["idle_load_percent"].append(psutil.cpu_percent(2))
             found["bulk"].append(measure_bulk(app, size, place))
-            print(f"{size} pictures: {found['bulk'][-1][-1]}", flush=True)
+            print(f"{size} images: {found['bulk'][-1][-1]}", flush=True)
         if address:  # two nodes of one core each, started before
             found["nodes"] = measure_bulk(app, 1_000, place, RAY_ADDRESS=address)
             print(f"two nodes: {found['nodes'][-1]}", flush=True)

@@ -1,7 +1,7 @@
 """Serve an app's own page from one process, and its model from replicas under Ray Serve.
 
 The app's main.py runs as it stands, but for three things. `load_model` returns a stand-in that
-asks the replicas. More pictures are under way at a time, so that all replicas have work. And the
+asks the replicas. More images are under way at a time, so that all replicas have work. And the
 server's name and port are those of `make scale`.
 """
 
@@ -20,14 +20,14 @@ from apps import find_app
 from run import parse_port, require_free_port, start_on
 from scale import cluster, form
 
-TRIES = 3  # a node that leaves may take two replicas; a picture that ends each is not asked forever
-WAIT_S = 20  # for an answer, before looking whether there are replicas at all
+TRIES = 3  # a node that leaves may take two replicas; an image that ends each is not asked forever
+WAIT_S = 20  # for a prediction, before looking whether there are replicas at all
 LOOK_S = 3  # between two looks at the weights
 GONE = "The model is not there right now: it is being started again. Please try again in a minute."
 
 
 def running(name):
-    """Return how many replicas answer."""
+    """Return how many replicas respond."""
     from ray import serve
 
     application = serve.status().applications.get(name)
@@ -36,7 +36,7 @@ def running(name):
 
 
 class StandIn:
-    """Takes the place of an app's `model` in the page's process: asks the replicas."""
+    """Replaces an app's `model` in the page's process: asks the replicas."""
 
     def __init__(self, name, handle):
         self.name, self.handle = name, handle
@@ -48,7 +48,7 @@ class StandIn:
         return self
 
     def __call__(self, batch):
-        """Return what the model says of pictures, or raise gr.Error with a sentence."""
+        """Return what the model says of images, or raise gr.Error with a message."""
         from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
         for _ in range(TRIES):
@@ -58,8 +58,8 @@ class StandIn:
                 continue  # its replica, or the whole node, is gone: another one is asked
         raise gr.Error(GONE, print_exception=False)
 
-    def ask(self, pictures):
-        response = self.handle.remote(pictures)
+    def ask(self, images):
+        response = self.handle.remote(images)
         while True:
             try:
                 return response.result(timeout_s=WAIT_S)
@@ -111,7 +111,7 @@ def follow_weights(app, replicas):
     while True:
         time.sleep(LOOK_S)
         now = weights_now(app)
-        if now not in (known, None) and now == before:  # whole: nobody is writing any more
+        if now not in (known, None) and now == before:  # whole: nothing is writing to it any more
             known = now
             if found := ray.get(look.remote(str(app.file))):
                 print(
@@ -129,7 +129,7 @@ def follow_weights(app, replicas):
 
 
 def start_page(tree, app, handle, replicas, host, port):
-    """Run the app's file, with the stand-in, and with enough pictures under way."""
+    """Run the app's file, with the stand-in, and with enough images under way."""
     from scale.replicas import BATCH
 
     queue, busy = gr.Blocks.queue, max(4, BATCH * replicas)
@@ -183,9 +183,9 @@ def main(argv=None):
 def serve_app(tree, app, replicas, options, on_cluster):
     from ray import serve
 
-    for name in ("ray.serve", "asyncio"):  # what goes wrong is said here; Ray asks again by itself
+    for name in ("ray.serve", "asyncio"):  # what goes wrong is said here; Ray asks again on its own
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # the page asks the replicas directly: no other door is open
+    # the page asks the replicas directly: no other port is open
     serve.start(proxy_location="Disabled")
     if options.deployed:
         handle = serve.get_app_handle(app.name)

@@ -1,7 +1,7 @@
 """Make the tables and the plot of docs/bench/ from the raw figures of `make bench-scale`.
 
-Among them is what it takes on paper: cores, replicas and memory for many visitors or many pictures,
-calculated from the processor time of one answer.
+Among them is what it takes on paper: cores, replicas and memory for many users or many images,
+calculated from the processor time of one prediction.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from apps import ROOT
 from bench.report import digest
 
 BENCH, IMAGES = ROOT / "docs" / "bench", ROOT / "docs" / "images"
-BUSY = 0.7  # of a core: with more, people wait behind one another
+BUSY = 0.7  # of a core: with more, users wait behind one another
 PAGE_CORES = 1  # Python runs one thing at a time: a page's process uses about one core
-VISITORS, THINK_S = 1_000, 30  # each sends a picture, looks at the answer, and sends the next
+USERS, THINK_S = 1_000, 30  # each sends an image, looks at the prediction, and sends the next
 BULK = 10_000_000
 
 
@@ -29,48 +29,48 @@ def middle(found, kind, *names):
 
 
 def costs(found):
-    """Return the CPU seconds of an answer: in the page, in the model, and in Ray beside them."""
+    """Return the CPU seconds of a prediction: in the page, in the model, and in Ray beside them."""
     kinds = ("page", "model", "Ray")
     return {kind: middle(found, "2 replicas", "cpu_ms", kind) / 1000 for kind in kinds}
 
 
-def per_picture(points, what):
-    """Return what each picture took after the first ones, when all processes had started.
+def per_image(points, what):
+    """Return what each image took after the first ones, when all processes had started.
 
     None if all came at once, as in a small run.
     """
     first, last = points[0], points[-1]
-    more = last["pictures"] - first["pictures"]
+    more = last["images"] - first["images"]
     return (last[what] - first[what]) / more if more else None
 
 
 def paper(found):
-    """Return rows: what, for the visitors, and for the pictures of a bulk run."""
+    """Return rows: what, for the users, and for the images of a bulk run."""
     cost = costs(found)
-    rate = VISITORS / THINK_S
+    rate = USERS / THINK_S
     replicas = math.ceil(rate * cost["model"] / BUSY)
     pages = math.ceil(rate * cost["page"] / (BUSY * PAGE_CORES))
     cores = math.ceil(rate * sum(cost.values()) / BUSY)
     memory = replicas * middle(found, "2 replicas", "memory_mb", "model") / 2
     memory += pages * middle(found, "2 replicas", "memory_mb", "page")
     memory += middle(found, "2 replicas", "memory_mb", "Ray")
-    picture = per_picture(found["bulk"][-1], "cpu_s")
+    image = per_image(found["bulk"][-1], "cpu_s")
     return [
-        ("answers a second", f"{rate:.0f}"),
+        ("predictions per second", f"{rate:.0f}"),
         ("replicas, of one core each", f"{replicas}"),
         ("processes of the page", f"{pages}"),
         ("cores in all", f"{cores}"),
         ("memory, GB", f"{memory / 1000:.0f}"),
-        ("vCPU-hours for a million answers", f"{1e6 * sum(cost.values()) / 3600:.1f}"),
-        (f"vCPU-hours for {BULK:,} pictures in a bulk run", f"{BULK * picture / 3600:,.0f}"),
+        ("vCPU-hours for a million predictions", f"{1e6 * sum(cost.values()) / 3600:.1f}"),
+        (f"vCPU-hours for {BULK:,} images in a bulk run", f"{BULK * image / 3600:,.0f}"),
     ]
 
 
 def table(found):
     """Return the page scale.md."""
     lines = [
-        f"| {found['visitors']} visitors, small pictures | answers a second | one answer, ms"
-        " | CPU ms an answer: page, model, Ray | memory, MB: page, model, Ray |",
+        f"| {found['users']} users, small images | predictions per second | one prediction, ms"
+        " | CPU ms per prediction: page, model, Ray | memory, MB: page, model, Ray |",
         "|---|---|---|---|---|",
     ]
     for kind in found["pages"]:
@@ -86,18 +86,18 @@ def table(found):
         "|---|---|---|---|---|",
     ]
     for points in found["bulk"]:
-        after = [per_picture(points, what) for what in ("seconds", "cpu_s")]
+        after = [per_image(points, what) for what in ("seconds", "cpu_s")]
         lines.append(
-            f"| {points[-1]['pictures']:,} pictures | {points[0]['seconds']:.0f} "
+            f"| {points[-1]['images']:,} images | {points[0]['seconds']:.0f} "
             f"| {' | '.join('all at once' if a is None else f'{1000 * a:.0f}' for a in after)} "
             f"| {max(point['memory_mb'] for point in points):,.0f} |"
         )
     if "nodes" in found:
-        seconds = 1000 * per_picture(found["nodes"], "seconds")
-        wanted = 1000 * per_picture(found["bulk"][-1], "cpu_s") / 2
+        seconds = 1000 * per_image(found["nodes"], "seconds")
+        wanted = 1000 * per_image(found["bulk"][-1], "cpu_s") / 2
         lines += [
             "",
-            f"Two nodes of one core each: {seconds:.0f} s for 1,000 pictures. On paper, with two"
+            f"Two nodes of one core each: {seconds:.0f} s for 1,000 images. On paper, with two"
             f" cores to themselves: {wanted:.0f} s.",
         ]
     machine = found["machine"]
@@ -113,7 +113,7 @@ def table(found):
 
 
 def plot(found, file, source):
-    """Draw answers a second, and what a picture costs in bulk runs of each size."""
+    """Draw predictions per second, and what an image costs in bulk runs of each size."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -125,15 +125,15 @@ def plot(found, file, source):
     for place, kind in enumerate(kinds):
         rounds = [seen["per_second"] for seen in found["pages"][kind]]
         rate.plot([place] * len(rounds), rounds, "k.")
-    rate.set(title=f"Answers a second, {found['visitors']} visitors")
+    rate.set(title=f"Predictions per second, {found['users']} users")
     for points in found["bulk"]:
-        later = [point for point in points if point["pictures"] > points[0]["pictures"]]
+        later = [point for point in points if point["images"] > points[0]["images"]]
         if not later:
             continue
-        so_far = [1000 * per_picture([points[0], point], "cpu_s") for point in later]
-        label = f"a run of {points[-1]['pictures']:,}"
-        cost.plot([point["pictures"] for point in later], so_far, ".-", label=label)
-    cost.set(title="CPU ms a picture, bulk run", xlabel="pictures so far", xscale="log")
+        so_far = [1000 * per_image([points[0], point], "cpu_s") for point in later]
+        label = f"a run of {points[-1]['images']:,}"
+        cost.plot([point["images"] for point in later], so_far, ".-", label=label)
+    cost.set(title="CPU ms per image, bulk run", xlabel="images so far", xscale="log")
     cost.set_ylim(0)
     cost.legend()
     cost.grid(alpha=0.3)
@@ -165,7 +165,7 @@ def draw_forms(file):
     boxes(
         plain,
         [(1, 4.5, 0.5, "Ada", "#eef3fb"), (1, 1.5, 0.5, "Bo", "#eef3fb"),
-         (4.4, 3, 0.6, "Service\nwith a cookie for\neach visitor", "#fdf3d8"),
+         (4.4, 3, 0.6, "Service\nwith a cookie for\neach user", "#fdf3d8"),
          (8.4, 4.5, 0.6, "page + model", "#e2f2e4"), (8.4, 1.5, 0.6, "page + model", "#e2f2e4")],
         [((1.6, 4.4), (3, 3.4)), ((1.6, 1.6), (3, 2.6)),
          ((5.8, 3.4), (7, 4.4)), ((5.8, 2.6), (7, 1.6))],

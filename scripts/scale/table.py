@@ -1,7 +1,7 @@
-"""The list of pictures to classify, and the table of their answers: both on disk, however long.
+"""The list of images to classify, and the table of predictions: both on disk, however long.
 
-The columns are those of the recipe `many_pictures`: the file, five labels with their probabilities
-from 0 to 1, and the reason if there is no answer.
+The columns are those of the recipe `many_images`: the file, five labels with their probabilities
+from 0 to 1, and the reason if there is no prediction.
 """
 
 import csv
@@ -23,7 +23,7 @@ PART = 1000  # rows of a Parquet file
 
 
 def printable(name):
-    """Return a file's name as it can stand in a table, another one for each.
+    """Return a file's name as it can be in a table, another one for each.
 
     A spreadsheet takes what begins with = for a formula, which can do harm: ./=1+1 is the same file
     and no formula.
@@ -33,7 +33,7 @@ def printable(name):
 
 
 def listed(source):
-    """Yield the name and the path of each picture in a folder, or in a CSV or Parquet list.
+    """Yield the name and the path of each image in a folder, or in a CSV or Parquet list.
 
     Of a list, the column `file` counts, or else the first; a path is relative to the list's folder.
     """
@@ -67,29 +67,29 @@ def names_in(file):
 
 
 def missing(source, table):
-    """Return a database of what is not in a table yet, and how many pictures there are in all."""
+    """Return a database of what is not in a table yet, and how many images there are in all."""
     database = sqlite3.connect("")  # on the disk, and gone with the program
-    database.execute("CREATE TABLE picture (file TEXT PRIMARY KEY, path BLOB) WITHOUT ROWID")
-    own = table.place.absolute()  # the table may lie among the pictures
-    pictures = (
+    database.execute("CREATE TABLE image (file TEXT PRIMARY KEY, path BLOB) WITHOUT ROWID")
+    own = table.place.absolute()  # the table may be among the images
+    images = (
         (printable(name), os.fsencode(path))
         for name, path in listed(source)
         if own not in (path, *path.parents)
     )
-    database.executemany("INSERT OR IGNORE INTO picture VALUES (?, ?)", pictures)
+    database.executemany("INSERT OR IGNORE INTO image VALUES (?, ?)", images)
     total = count(database)
     names = ((name,) for name in table.names())
-    database.executemany("DELETE FROM picture WHERE file = ?", names)
+    database.executemany("DELETE FROM image WHERE file = ?", names)
     return database, total
 
 
 def count(database):
-    return database.execute("SELECT count(*) FROM picture").fetchone()[0]
+    return database.execute("SELECT count(*) FROM image").fetchone()[0]
 
 
 def chunks(database, size):
-    """Yield lists of so many pictures, {"file": name, "path": bytes}, in the order of the names."""
-    cursor = database.execute("SELECT file, path FROM picture ORDER BY file")
+    """Yield lists of so many images, {"file": name, "path": bytes}, in the order of the names."""
+    cursor = database.execute("SELECT file, path FROM image ORDER BY file")
     while rows := cursor.fetchmany(size):
         yield [{"file": file, "path": path} for file, path in rows]
 
@@ -114,8 +114,8 @@ class CsvTable:
             # quotes around all text: where semicolons separate the cells, none in a name does
             csv.writer(out, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
 
-    def add(self, answers):
-        self.write([list(row.values()) for row in answers.to_pylist()])
+    def add(self, rows):
+        self.write([list(row.values()) for row in rows.to_pylist()])
 
     def names(self):
         return names_in(self.file)
@@ -150,8 +150,8 @@ class ParquetTable:
             half.unlink()
         self.number = len(list(folder.glob("*.parquet")))
 
-    def add(self, answers):
-        self.rows.append(answers)
+    def add(self, rows):
+        self.rows.append(rows)
         if sum(map(len, self.rows)) >= PART:
             self.close()
 
@@ -167,7 +167,7 @@ class ParquetTable:
 
 
 def open_table(file):
-    """Return the table to write to, by the ending of its name, or end with a sentence."""
+    """Return the table to write to, by the ending of its name, or end with a message."""
     tables = {".csv": CsvTable, ".parquet": ParquetTable}
     if file.suffix not in tables:
         sys.exit(f"OUT={file} is no name of a table: choose one that ends in .csv or .parquet.")

@@ -34,7 +34,7 @@ def without_markers(text):
 
 
 def with_tabs(text):
-    """Make tabs of two blocks of code for two systems, so that people see the one for theirs."""
+    """Make tabs of two blocks of code for two systems, so that readers see the one for theirs."""
 
     def in_tabs(pair):
         blocks = [textwrap.indent(code, "    ") for code in pair.groups()]
@@ -52,7 +52,7 @@ def with_solutions(text):
 def with_links(text, folder, pages, repository):
     """Let links to files that are not in the site lead to the repository.
 
-    `folder` is where the text lies within docs/, `pages` are the files in the site.
+    `folder` is where the text is within docs/, `pages` are the files in the site.
     """
 
     def address(link):
@@ -65,7 +65,7 @@ def with_links(text, folder, pages, repository):
 
 
 def with_typed(page):
-    """Let the button "Copy" at a Python prompt take what people type, and not what is answered."""
+    """Let the button "Copy" at a Python prompt take what users type, and not the output."""
 
     def with_copy(block):
         lines = html.unescape(re.sub("<.*?>", "", block[0])).splitlines()
@@ -76,7 +76,7 @@ def with_typed(page):
 
 
 BUTTON = '<label class="md-header__button md-icon" for="__{}"'
-# parts of Material's pages, and what they lack for people who see little or use no mouse
+# parts of Material's pages, and what they lack for readers who see little or use no mouse
 ADDED = {
     BUTTON.format("drawer"): 'tabindex="0" role="button" aria-label="Menu"',
     BUTTON.format("search"): 'tabindex="0" role="button" aria-label="Search"',

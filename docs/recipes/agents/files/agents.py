@@ -1,8 +1,8 @@
-"""Take a picture from an AI agent as text, and answer as JSON.
+"""Take an image from an AI agent as text, and respond as JSON.
 
 Gradio can take files from agents, too, but keeps them where nothing deletes them, and the check in
 guard.py does not see these calls. So the tool takes text only, and this module decides what is
-opened: what the agent sent along, which is deleted with the answer, or an upload.
+opened: what the agent sent along, which is deleted after the response, or an upload.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from guard import UPLOADS, is_upload
-from picture import refuse
+from image import refuse
 
-AT_ONCE = asyncio.Semaphore(2)  # so many calls of agents are answered at the same time
+AT_ONCE = asyncio.Semaphore(2)  # so many calls of agents run at the same time
 IN_ALL = asyncio.Semaphore(20)  # with those that wait
 
 # the MCP SDK would write into the log what agents send
@@ -24,32 +24,32 @@ logging.getLogger("mcp").setLevel(logging.CRITICAL)
 logging.getLogger().addFilter(lambda record: "mcp" not in Path(record.pathname).parts)
 
 
-async def answer(predict, picture):
+async def respond(predict, image):
     """Return predict({"path": file}) as JSON.
 
-    `picture` is a data URI, or the path or the address of an upload.
-    Raises gr.Error with a sentence for the agent.
+    `image` is a data URI, or the path or the address of an upload.
+    Raises gr.Error with a message for the agent.
     """
     if IN_ALL.locked():
         refuse("Too many agents are using this app right now. Please try again in a minute.")
     async with IN_ALL, AT_ONCE:
-        result = await asyncio.to_thread(look_at, predict, picture)
+        result = await asyncio.to_thread(look_at, predict, image)
     return json.dumps(result, ensure_ascii=False)
 
 
-def look_at(predict, picture):
+def look_at(predict, image):
     """Open what an agent sent, and nothing else."""
-    if not isinstance(picture, str):
-        refuse("The picture must be text: a data URI, or the path of an upload.")
-    if not picture.startswith("data:"):
-        path = unquote(picture.rpartition("/gradio_api/file=")[2])
+    if not isinstance(image, str):
+        refuse("The image must be text: a data URI, or the path of an upload.")
+    if not image.startswith("data:"):
+        path = unquote(image.rpartition("/gradio_api/file=")[2])
         if not is_upload(path):
             refuse("Only a data URI, or a file that was uploaded here, can be used.")
         return predict({"path": path})
     with tempfile.TemporaryDirectory(dir=UPLOADS, ignore_cleanup_errors=True) as folder:
-        file = Path(folder) / "picture"
+        file = Path(folder) / "image"
         try:
-            file.write_bytes(base64.b64decode(picture.partition(",")[2]))
+            file.write_bytes(base64.b64decode(image.partition(",")[2]))
         except ValueError:
             refuse("This is no data URI: it must begin with data:image/jpeg;base64, or the like.")
         return predict({"path": str(file)})

@@ -1,4 +1,4 @@
-"""Show what was found in a picture: in words, as a drawing, as a table, as files."""
+"""Show what was found in an image: in words, as a drawing, as a table, as files."""
 
 import math
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from guard import UPLOADS
-from picture import refuse
+from image import refuse
 from PIL import Image
 from skimage.measure import regionprops_table
 from skimage.segmentation import find_boundaries
@@ -20,7 +20,7 @@ MOST = 65_535  # objects: the largest number in a mask with 16 bits
 
 
 def show(image, labels):
-    """Return a sentence, a drawing for gr.AnnotatedImage, the first rows of a table, two files.
+    """Return a message, a drawing for gr.AnnotatedImage, the first rows of a table, two files.
 
     `labels` has the height and width of the image: 0 is background, 1, 2, 3, ... are the objects.
     Areas are in pixels; x and y, also in pixels, are those of the centre, from the upper left
@@ -32,9 +32,9 @@ def show(image, labels):
     edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     table["at the edge"] = table["object"].isin(edges).map({True: "yes", False: "no"})
     step = math.ceil(max(image.size) / DRAWN)
-    sentence = in_words(table, step)
+    message = in_words(table, step)
     return (
-        sentence,
+        message,
         draw(image, labels, edges, step),
         table.head(ROWS).round(1),
         save(labels, table),
@@ -50,7 +50,7 @@ def in_words(table, step):
         f"{count:,} object{'s' * (count > 1)}, median area {table['area'].median():,.0f} pixels."
     ]
     if cut:
-        words.append(f"At the edge of the picture: {cut:,}; they may be cut off.")
+        words.append(f"At the edge of the image: {cut:,}; they may be cut off.")
     if count > ROWS:
         words.append(f"The table shows the first {ROWS:,}; sizes.csv has all.")
     if step > 1:
@@ -59,7 +59,7 @@ def in_words(table, step):
 
 
 def draw(image, labels, edges, step):
-    """Return the picture and two masks: of the whole objects, and of those at its edge."""
+    """Return the image and two masks: of the whole objects, and of those at its edge."""
     seen = labels[::step, ::step]
     strength = np.where(find_boundaries(seen, mode="inner"), 1, 0.4) * (seen > 0)
     at_edge = np.isin(seen, edges)
@@ -70,7 +70,7 @@ def draw(image, labels, edges, step):
 def save(labels, table):
     """Write mask.png, with the number of its object in each pixel, and sizes.csv.
 
-    They lie in the folder of uploads, and are deleted with them.
+    They are in the folder of uploads and are deleted with them.
     """
     folder = Path(tempfile.mkdtemp(dir=UPLOADS))
     mask, sizes = folder / "mask.png", folder / "sizes.csv"

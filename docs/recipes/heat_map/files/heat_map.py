@@ -1,4 +1,4 @@
-"""Show which part of a picture spoke for the network's answer: Grad-CAM, by Captum."""
+"""Show which part of an image spoke for the network's prediction: Grad-CAM, by Captum."""
 
 import threading
 
@@ -11,7 +11,7 @@ ONE_AT_A_TIME = threading.Lock()
 
 
 def classify_and_map(model, layer, batch):
-    """Return the probabilities of one picture, and where the most likely class was found.
+    """Return the probabilities of one image, and where the most likely class was found.
 
     `layer` is the name of a layer, and `batch` a tensor of 1 x 3 x height x width. The map is a
     tensor of height x width from 0, which is nothing, to 1, which is most; or all 0 where nothing
@@ -19,7 +19,7 @@ def classify_and_map(model, layer, batch):
     """
     grad_cam = LayerGradCam(model, model.get_submodule(layer))
     batch.requires_grad_()
-    # Captum notes down what passes through the layer, also of another visitor's picture
+    # Captum notes down what passes through the layer, also of another user's image
     with ONE_AT_A_TIME, share_cores():
         with torch.no_grad():
             probabilities = model(batch)[0].softmax(0)
@@ -29,7 +29,7 @@ def classify_and_map(model, layer, batch):
 
 
 def draw(prepared, heat, mean, deviation):
-    """Draw a map in orange over the picture that the network saw, in grey.
+    """Draw a map in orange over the image that the network saw, in grey.
 
     `prepared` is a tensor of 3 x height x width, normalised by the mean and standard deviation of
     each colour. Returns an array of height x width x 3 with 8 bits.

@@ -1,4 +1,4 @@
-"""Say "not sure" where an answer's probability is below the threshold of its class.
+"""Say "not sure" where a prediction's probability is below the threshold of its class.
 
 The thresholds are in data/thresholds.json, which fit_thresholds.py makes:
 
@@ -11,13 +11,13 @@ import json
 import sys
 
 NOTE = (
-    'Below the threshold of its class, the answer is "not sure". '
+    'Below the threshold of its class, a prediction is "not sure". '
     "What the model was never shown can still get a name."
 )
 
 
 def load(file, labels):
-    """Return the thresholds in a file, or end the program with a sentence.
+    """Return the thresholds in a file, or end the program with a message.
 
     `labels` are the names of the model's classes; the file may name no others.
     """
@@ -40,9 +40,9 @@ def load(file, labels):
     return thresholds
 
 
-def mark(answer, thresholds):
+def mark(prediction, thresholds):
     """Return {label: probability}, most likely first, with the first label marked if not sure."""
-    (label, probability), *others = answer.items()
+    (label, probability), *others = prediction.items()
     threshold = thresholds["classes"].get(label, thresholds["default"])
     if threshold is None or probability < threshold:
         label = f"not sure (closest: {label})"

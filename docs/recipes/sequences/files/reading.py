@@ -1,4 +1,4 @@
-"""Read sequences from FASTA or CSV, or say in a sentence, with line and column, what is wrong."""
+"""Read sequences from FASTA or CSV, or say in a message, with line and column, what is wrong."""
 
 import itertools
 import re
@@ -33,8 +33,8 @@ class Record(NamedTuple):
         return text.replace(" ", "").replace("\t", "").upper()
 
 
-def refuse(sentence):
-    raise gr.Error(sentence, print_exception=False)
+def refuse(message):
+    raise gr.Error(message, print_exception=False)
 
 
 def decode(data):

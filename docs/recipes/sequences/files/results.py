@@ -19,7 +19,7 @@ def show(records, how, whole, windows, window):
     """Return a sentence, the path of a plot, the rows of a table, and the paths of three files.
 
     `whole` and `windows` have, for each record, where windows begin (from 0), their GC content in %
-    and how many letters count. The files lie in the folder of uploads, and are deleted with them.
+    and how many letters count. The files are in the folder of uploads, and are deleted with them.
     """
     summary, rows = [], []
     for number, record in enumerate(records, 1):
@@ -62,7 +62,7 @@ def in_words(records, how, window):
 def draw(records, windows, window, file):
     """Draw the first curves as a PNG.
 
-    In a Figure of its own: what pyplot draws on is shared by all visitors of the app.
+    In a Figure of its own: what pyplot draws on is shared by all users of the app.
     """
     figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
     axes = figure.subplots()

@@ -23,22 +23,22 @@ model.load_state_dict(torch.load(weights, "cpu", weights_only=True))
 model.eval()
 labels = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
 
-pictures = torch.randn(10, 3, 224, 224)
+images = torch.randn(10, 3, 224, 224)
 torch.onnx.export(
     model,
-    (pictures[:1],),
+    (images[:1],),
     DATA / "model.onnx",
-    input_names=["picture"],
+    input_names=["image"],
     external_data=False,  # one file
     verbose=False,
 )
 session = onnxruntime.InferenceSession(DATA / "model.onnx")
 with torch.inference_mode():
-    expected = model(pictures).softmax(1).numpy()
-found = [session.run(None, {"picture": picture[None].numpy()})[0][0] for picture in pictures]
+    expected = model(images).softmax(1).numpy()
+found = [session.run(None, {"image": image[None].numpy()})[0][0] for image in images]
 found = np.exp(found) / np.exp(found).sum(1, keepdims=True)
 if np.abs(found - expected).max() > TOLERANCE:
     (DATA / "model.onnx").unlink()
-    sys.exit("The exported network answers differently from PyTorch: nothing was written.")
+    sys.exit("The exported network predicts differently from PyTorch: nothing was written.")
 (DATA / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
 print(f"Wrote model.onnx and labels.txt. Same probabilities as PyTorch within {TOLERANCE}.")

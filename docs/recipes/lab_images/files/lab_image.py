@@ -1,4 +1,4 @@
-"""Read the TIFF files of microscopes and scanners, or say in a sentence what to do about them."""
+"""Read TIFF files from microscopes and scanners, or say in a message what to do about them."""
 
 import io
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import tifffile
-from picture import MAX_MEGAPIXELS, TIFF, refuse, to_8_bits
+from image import MAX_MEGAPIXELS, TIFF, refuse, to_8_bits
 from PIL import Image, ImageOps
 
 # The values that become black and white, as in training: (0, 4095) for a camera of 12 bits,
@@ -31,13 +31,13 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
 def read_tiff(upload, plane=0, channel=0):
-    """Return one plane of an uploaded TIFF as 8-bit RGB, or None if picture.py is to read it.
+    """Return one plane of an uploaded TIFF as 8-bit RGB, or None if image.py is to read it.
 
     That reads all other files, and TIFFs with a palette, CMYK, transparency or JPEG compression.
     `plane` and `channel` count from 1, and 0 or None stands for the only one. Red, green and blue
     are one channel. Channels are the axes C and S of tifffile, and planes are all others; with
     several of these, the last one counts fastest.
-    Raises gr.Error with a sentence for the visitor.
+    Raises gr.Error with a message for the user.
     """
     if not upload or not upload["path"]:
         return None
@@ -51,7 +51,7 @@ def read_tiff(upload, plane=0, channel=0):
         # not by its path: an OME-TIFF can name other files, and tifffile would open them
         with tifffile.TiffFile(io.BytesIO(content), name=file.name) as tiff:
             if len(tiff.series) > 1:
-                refuse("This file has pictures of several sizes. Save one as a file of its own.")
+                refuse("This file has images of several sizes. Save one as a file of its own.")
             series, page = tiff.series[0], tiff.series[0].keyframe
             number, index = find(series, page, plane, channel)
             if page.photometric > RGB or page.compression not in COMPRESSIONS or alpha(page):
@@ -112,7 +112,7 @@ def check_size(page):
     megapixels = page.imagewidth * page.imagelength / 1_000_000
     if megapixels > MAX_MEGAPIXELS or megabytes > MAX_MEGABYTES:
         limits = f"{MAX_MEGAPIXELS} megapixels and {MAX_MEGABYTES} MB"
-        refuse(f"This picture is too large: a plane may have up to {limits}.")
+        refuse(f"This image is too large: a plane may have up to {limits}.")
 
 
 def choose(number, what, count=1, names=""):
@@ -137,7 +137,7 @@ def scale(pixels, page):
     else:
         values = pixels.astype(np.result_type(pixels.dtype, "float32"))
         if not np.isfinite(values).all():
-            refuse("This picture has values that are no numbers (NaN or infinite). Replace them.")
+            refuse("This image has values that are no numbers (NaN or infinite). Replace them.")
         # of 16 bits, cameras often use 10, 12 or 14; fewer bits are all used
         if RANGE or (kind[0] in "bu" and bits < 16):
             low, high = RANGE or (0, 2**bits - 1)
@@ -149,7 +149,7 @@ def scale(pixels, page):
 
 
 def as_seen(prepared, mean, deviation):
-    """Turn a picture that was prepared for the network back into one that people can look at.
+    """Turn an image that was prepared for the network back into one that users can look at.
 
     `prepared` is a tensor of 3 x height x width, normalised by the mean and standard deviation of
     each colour. Returns an array of height x width x 3 with 8 bits.

@@ -1,6 +1,6 @@
-"""Make up weights for a classifier: the real architecture and file format, random numbers.
+"""Make random weights for a classifier, in the real architecture and file format.
 
-For trying an app where the trained weights cannot be had. Its answers mean nothing.
+For trying an app where the trained weights cannot be had. Its predictions mean nothing.
 """
 
 import argparse
@@ -57,16 +57,16 @@ def make_checkpoint(file):
     model = build()
     torch.save(model if whole else model.state_dict(), file)
     with zipfile.ZipFile(file, "a") as archive:
-        archive.comment = b"made up"  # so that nobody compares its answers with known ones
+        archive.comment = b"random"  # so that its predictions are not compared with the references
 
 
-def with_made_up_weights(app, folder):
+def with_random_weights(app, folder):
     """Copy an app into `folder` and give it weights of the right form; return the copy."""
     text = app.file.read_text(encoding="utf-8")
     wanted = [name for name in CHECKPOINTS if name in text]
     if not wanted or (app.folder / "data" / wanted[0]).exists():
         return app
-    print(f"      {app.name}: no trained weights here, so made-up ones: THE LABELS MEAN NOTHING")
+    print(f"      {app.name}: no trained weights here, so random ones: THE LABELS MEAN NOTHING")
     print(f"      {app.name}: `make model APP={app.name}` fetches the trained ones", flush=True)
     copy = Path(folder) / app.folder.name
     shutil.copytree(app.folder, copy)
@@ -75,7 +75,7 @@ def with_made_up_weights(app, folder):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Make up weights: random numbers.")
+    parser = argparse.ArgumentParser(description="Make random weights for a classifier.")
     parser.add_argument("file", type=Path, help="folder/" + ", folder/".join(CHECKPOINTS))
     file = parser.parse_args(argv).file
     if file.name not in CHECKPOINTS:

@@ -1,4 +1,4 @@
-"""The recipe `many_pictures`: many files or ZIP files at once, a table, and a CSV file."""
+"""The recipe `many_images`: many files or ZIP files at once, a table, and a CSV file."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ PNG = b"\x89PNG, or so"
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """The recipe's module, in an app that `make check` and `make lint` are content with."""
-    folder = make_app(tmp_path_factory.mktemp("many"), "many_pictures")
+    folder = make_app(tmp_path_factory.mktemp("many"), "many_images")
     require_ready(folder)
     return import_file(folder / "bulk.py")
 
@@ -55,8 +55,8 @@ def uploaded(*files):
 
 def predict(upload):
     if not Path(upload["path"]).read_bytes().startswith(PNG):
-        raise gr.Error("This is no picture.")
-    return {"a picture": 0.8, "else": 0.2}
+        raise gr.Error("This is no image.")
+    return {"an image": 0.8, "else": 0.2}
 
 
 def classify(many, *files):
@@ -69,7 +69,7 @@ def classify(many, *files):
 
 
 def claim(file, content, place, value):
-    """Make a ZIP file with one picture whose list of contents says something else about it."""
+    """Make a ZIP file with one image whose list of contents says something else about it."""
     whole = bytearray(zip_file(file, {"b.png": content}).read_bytes())
     struct.pack_into("<I", whole, whole.index(b"PK\1\2") + place, value)
     file.write_bytes(whole)
@@ -79,24 +79,24 @@ def claim(file, content, place, value):
 ENCRYPTED, SIZE = 8, 24  # places in a line of that list
 
 
-def test_each_picture_gets_a_row_whatever_is_wrong_with_the_others(many, tmp_path):
+def test_each_image_gets_a_row_whatever_is_wrong_with_the_others(many, tmp_path):
     contents = {"plate 1/": b"", "plate 1/ö/a.png": PNG, "damaged.png": PNG * 9, "a.txt": b"a"}
     file = zip_file(tmp_path / "a.ZIP", contents | dict.fromkeys(ADDED, b"1"), zipfile.ZIP_STORED)
     content = file.read_bytes()
     file.write_bytes(content.replace(PNG * 9, PNG * 8 + b"?" * len(PNG)))
     damaged = "This file is damaged in the ZIP file. Please make that again."
     rows = {
-        "plate 1/ö/a.png": ("a picture", ""),
+        "plate 1/ö/a.png": ("an image", ""),
         "damaged.png": ("", damaged),
-        "a.txt": ("", "This is no picture."),
+        "a.txt": ("", "This is no image."),
     }
     assert classify(many, file) == rows
     (tmp_path / "b.png").write_bytes(PNG)
-    several = {f"a.ZIP/{name}": row for name, row in rows.items()} | {"b.png": ("a picture", "")}
+    several = {f"a.ZIP/{name}": row for name, row in rows.items()} | {"b.png": ("an image", "")}
     assert classify(many, file, tmp_path / "b.png", tmp_path / "gone.png") == several | {
-        "gone.png": ("", "The app failed on this picture: FileNotFoundError.")
+        "gone.png": ("", "The app failed on this image: FileNotFoundError.")
     }
-    assert [path.name for path in many.UPLOADS.glob("tmp*/picture")] == []
+    assert [path.name for path in many.UPLOADS.glob("tmp*/image")] == []
 
 
 REFUSED = {
@@ -109,17 +109,17 @@ REFUSED = {
     "has names that": lambda file: zip_file(file, {"/etc/b.png": PNG}),
     "in an unusual way": lambda file: zip_file(file, {"b.png": PNG}, zipfile.ZIP_LZMA),
     "nothing in": lambda file: zip_file(file, dict.fromkeys(ADDED, b"1")),
-    "more than 1,000 pictures": lambda file: zip_file(file, {f"{i}": b"" for i in range(1001)}),
+    "more than 1,000 images": lambda file: zip_file(file, {f"{i}": b"" for i in range(1001)}),
     # the list of what is in it would take a gigabyte of memory
     "holds more than 1,000": lambda file: zip_file(file, {f"{i}/": b"" for i in range(30_000)}),
 }
 
 
-@pytest.mark.parametrize("sentence", REFUSED)
-def test_a_zip_file_of_a_wrong_kind_is_refused_with_a_sentence(many, tmp_path, sentence):
-    REFUSED[sentence](tmp_path / "a.zip")
+@pytest.mark.parametrize("message", REFUSED)
+def test_a_zip_file_of_a_wrong_kind_is_refused_with_a_message(many, tmp_path, message):
+    REFUSED[message](tmp_path / "a.zip")
     upload = {"path": str(tmp_path / "a.zip"), "orig_name": "<img src=//a.b>.zip"}
-    with pytest.raises(gr.Error, match=sentence) as refused:
+    with pytest.raises(gr.Error, match=message) as refused:
         many.count([upload])
     assert "<" not in refused.value.message  # the page shows it as HTML
     assert refused.value.message.endswith(".")
@@ -139,7 +139,7 @@ def test_a_zip_file_is_judged_by_what_it_unpacks_to_not_by_what_it_claims(
         with pytest.raises(gr.Error, match="unpacks to more than"):  # two of them
             many.count(uploaded(honest, honest))
         small = claim(tmp_path / "c.zip", PNG, SIZE, 4_000_000_000)
-        assert classify(many, small) == {"b.png": ("a picture", "")}
+        assert classify(many, small) == {"b.png": ("an image", "")}
     small = claim(tmp_path / "d.zip", PNG + bytes(10**8), SIZE, 5)
     assert "is damaged in the ZIP file" in classify(many, small)["b.png"][1]
 
@@ -163,7 +163,7 @@ def test_no_file_name_becomes_a_formula_or_a_cell_of_its_own(many, tmp_path):
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """An app with the recipe and a trained network, and the Python of its own environment."""
-    folder = make_app(tmp_path_factory.mktemp("app"), "many_pictures")
+    folder = make_app(tmp_path_factory.mktemp("app"), "many_images")
     use_trained_network(folder)
     return folder, environment(folder, *TRAINED)
 
@@ -178,29 +178,29 @@ def photos(place):
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_answers_are_those_of_the_network_in_the_table_and_in_the_csv_file(app, tmp_path):
+def test_predictions_are_those_of_the_network_in_the_table_and_in_the_csv_file(app, tmp_path):
     labels, network = ResNet18_Weights.IMAGENET1K_V1.meta["categories"], load_trained_network()
     contents = {f"plate 1/{name}": file.read_bytes() for name, file in photos(tmp_path).items()}
     contents |= {"cut.jpg": contents["plate 1/bee.jpg"][:9000], **dict.fromkeys(ADDED, b"1")}
-    file = zip_file(tmp_path / "my pictures.zip", contents)
+    file = zip_file(tmp_path / "my images.zip", contents)
     with running(*app) as (url, client):
         table, saved = client.predict([handle_file(file)], api_name="/predict_many")
         for wrong in ([], None):
-            with pytest.raises(Exception, match="Please choose pictures or a ZIP file first"):
+            with pytest.raises(Exception, match="Please choose images or a ZIP file first"):
                 client.predict(wrong, api_name="/predict_many")
         file.write_bytes(b"PK")
-        with pytest.raises(Exception, match=r"my pictures\.zip is damaged"):
+        with pytest.raises(Exception, match=r"my images\.zip is damaged"):
             client.predict([handle_file(file)], api_name="/predict_many")
         large = {"files": ("a.zip", bytes(101_000_000))}
-        answer = requests.post(f"{url}gradio_api/upload", files=large, timeout=60)
-        assert (answer.status_code, "up to 100 MB" in answer.text) == (413, True)
-        # nothing stays but what is deleted on time: uploads, answers, and copies of these
+        response = requests.post(f"{url}gradio_api/upload", files=large, timeout=60)
+        assert (response.status_code, "up to 100 MB" in response.text) == (413, True)
+        # nothing stays but what is deleted on time: uploads, results, and copies of these
         left = [path for path in (app[0] / "uploads").rglob("*") if path.is_file()]
         assert {path.suffix for path in left} <= {".zip", ".csv", ".lock", ".jpg"}
     with open(saved, encoding="utf-8", newline="") as lines:
         rows = {row["file"]: [*row.values()] for row in csv.DictReader(lines)}
     assert [*rows] == [f"plate 1/{name}" for name in NAMES] + ["cut.jpg"]
-    assert "cannot be read as a picture" in rows["cut.jpg"][-1]
+    assert "cannot be read as an image" in rows["cut.jpg"][-1]
     for photo, label in PHOTOS.items():
         with torch.inference_mode():
             right = network(by_hand(Image.open(photo).convert("RGB"))[None])[0].softmax(0)
@@ -219,9 +219,9 @@ def test_answers_are_those_of_the_network_in_the_table_and_in_the_csv_file(app, 
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_the_page_shows_progress_a_table_and_a_file_to_download(app, page, picture, tmp_path):
+def test_the_page_shows_progress_a_table_and_a_file_to_download(app, page, screenshot, tmp_path):
     files = photos(tmp_path)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     packed = {f"plate 2/{i}.jpg": files[NAMES[i % 4]].read_bytes() for i in range(40)}
     with running(*app) as (url, _):
         page.goto(url)
@@ -229,14 +229,14 @@ def test_the_page_shows_progress_a_table_and_a_file_to_download(app, page, pictu
         choose.set_input_files([*files.values(), tmp_path / "notes.txt"])
         expect(page.get_by_role("cell", name="espresso.jpg")).to_be_visible()
         page.get_by_role("button", name="Classify all").click()
-        expect(page.get_by_role("gridcell", name="cannot be read as a picture")).to_be_visible()
+        expect(page.get_by_role("gridcell", name="cannot be read as an image")).to_be_visible()
         for label in PHOTOS.values():
             expect(page.get_by_role("gridcell", name=f"{label} 0.")).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name=re.compile(r"^\d+\.\d B")).last.click()
         text = Path(download.value.path()).read_text(encoding="utf-8")
         assert len(text.splitlines()) == 6
-        picture(page, "many_pictures")
+        screenshot(page, "many_images")
         page.reload()
         file = zip_file(tmp_path / "plate 2.zip", packed)
         page.locator("input[type=file][multiple]").set_input_files(file)
@@ -258,7 +258,7 @@ def memory(folder):
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as on Linux")
-def test_a_thousand_pictures_need_no_more_memory_than_ten_and_others_get_answers(app, tmp_path):
+def test_a_thousand_images_need_no_more_memory_than_ten_and_others_get_predictions(app, tmp_path):
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (300, 450, 3), "uint8"))
     noise.save(tmp_path / "a.jpg", quality=60)
     content = (tmp_path / "a.jpg").read_bytes()
@@ -286,6 +286,6 @@ def test_a_thousand_pictures_need_no_more_memory_than_ten_and_others_get_answers
 
 
 def test_the_page_of_the_recipe_names_the_limits(many):
-    text = (ROOT / "docs/recipes/many_pictures/README.md").read_text(encoding="utf-8")
-    for limit in (many.MAX_PICTURES, many.MAX_UPLOAD // 10**6, many.MAX_UNPACKED // 10**6):
+    text = (ROOT / "docs/recipes/many_images/README.md").read_text(encoding="utf-8")
+    for limit in (many.MAX_IMAGES, many.MAX_UPLOAD // 10**6, many.MAX_UNPACKED // 10**6):
         assert f" {limit:,} " in text

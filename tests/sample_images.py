@@ -1,4 +1,4 @@
-"""Every kind of picture that a researcher may have, drawn for the tests."""
+"""Every kind of image that a researcher may have, drawn for the tests."""
 
 import struct
 import zlib
@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 96, 64
 
 
 def drawing(width=WIDTH, height=HEIGHT):
-    """Return an RGB picture with large areas of colour, as photos have."""
+    """Return an RGB image with large areas of colour, as photos have."""
     image = Image.new("RGB", (width, height), (40, 90, 160))
     draw = ImageDraw.Draw(image)
     draw.rectangle([0, height // 2, width, height], fill=(60, 140, 60))
@@ -31,7 +31,7 @@ def transparent():
 
 
 def save_all(folder):
-    """Write the pictures into `folder`; return {name: file}."""
+    """Write the images into `folder`; return {name: file}."""
     image = drawing()
     sideways = image.getexif()
     sideways[0x0112] = 6  # "turn by 90 degrees to see it upright"
@@ -63,8 +63,8 @@ def save_all(folder):
         "black.png": (Image.new("RGB", (WIDTH, HEIGHT)), {}),
         "black16.png": (Image.fromarray(np.zeros((HEIGHT, WIDTH), "uint16")), {}),
     }
-    for name, (picture, options) in kinds.items():
-        picture.save(folder / name, **options)
+    for name, (kind, options) in kinds.items():
+        kind.save(folder / name, **options)
     return {name: folder / name for name in kinds}
 
 
@@ -88,7 +88,7 @@ def save_png_of_16_bits(file, pixels):
 
 
 def save_scientific(folder):
-    """Write pictures as microscopes and scanners save them; return {name: what is to happen}.
+    """Write images as microscopes and scanners save them; return {name: what is to happen}.
 
     That is None where a dark-to-bright ramp is to be read, and else words of the refusal.
     """
@@ -160,7 +160,7 @@ def save_scientific(folder):
 
 
 def save_bad_ones(folder):
-    """Write files into `folder` that are called pictures and are none; return {name: file}."""
+    """Write files into `folder` that are called images and are none; return {name: file}."""
     whole = folder / "whole.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), "uint8")).save(whole)
     kinds = {

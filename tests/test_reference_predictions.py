@@ -1,4 +1,4 @@
-"""Known answers: the right app passes, and the mistakes that give no error are found.
+"""Reference predictions: the right app passes, and the mistakes that give no error are found.
 
 The network is the one that was really trained (see test_labels_and_preprocessing.py), in a real
 server whose preprocessing and labels are changed while it runs.
@@ -13,8 +13,8 @@ import tempfile
 import threading
 
 import expect
-import known_answers
 import pytest
+import reference_predictions
 import torch
 import verify
 from conftest import ROOT, import_app, nginx_before
@@ -46,8 +46,8 @@ def served(classifier, tmp_path_factory):
     url = f"http://127.0.0.1:{port}/"
     with tempfile.TemporaryDirectory() as place:
         client = verify.open_page(url, place)
-        pictures = sorted((folder / "data").glob("*.jpg"))
-        expect.write(app, {p: known_answers.ask(client, p) for p in pictures}, 0.02)
+        images = sorted((folder / "data").glob("*.jpg"))
+        expect.write(app, {p: reference_predictions.ask(client, p) for p in images}, 0.02)
         yield app, module, url, client
         client.close()
     module.demo.close()
@@ -55,8 +55,8 @@ def served(classifier, tmp_path_factory):
 
 def test_the_right_app_passes(served):
     app, _, _, client = served
-    assert known_answers.compare(app, client) == "4 pictures, all probabilities within 0.02"
-    known = json.loads(known_answers.expected_file(app).read_text())["pictures"]
+    assert reference_predictions.compare(app, client) == "4 images, all probabilities within 0.02"
+    known = json.loads(reference_predictions.expected_file(app).read_text())["images"]
     assert known["cheetah.jpg"]["labels"] == ["cheetah"]
     assert len(known["cheetah.jpg"]["probabilities"]) == 5
 
@@ -77,40 +77,40 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_pictures_prepared_in_another_way_are_found(served, monkeypatch, mistake):
+def test_images_prepared_in_another_way_are_found(served, monkeypatch, mistake):
     app, module, _, client = served
     monkeypatch.setattr(module, "preprocess", MISTAKES[mistake])
     if mistake == "right":
-        known_answers.compare(app, client)
+        reference_predictions.compare(app, client)
         return
-    with pytest.raises(known_answers.Differs, match=r"with a tolerance of 0\.02|it says"):
-        known_answers.compare(app, client)
+    with pytest.raises(reference_predictions.Differs, match=r"with a tolerance of 0\.02|it says"):
+        reference_predictions.compare(app, client)
 
 
 def test_labels_in_another_order_are_found_even_without_probabilities(served, monkeypatch):
     app, module, _, client = served
-    file = known_answers.expected_file(app)
+    file = reference_predictions.expected_file(app)
     whole = file.read_text()
     try:
         known = json.loads(whole)
-        for value in known["pictures"].values():
+        for value in known["images"].values():
             del value["probabilities"]
         file.write_text(json.dumps(known))
-        assert "not the preprocessing. `make expect APP=my_app`" in known_answers.compare(
-            app, client
-        )
+        said = reference_predictions.compare(app, client)
+        assert "not the preprocessing. `make expect APP=my_app`" in said
         monkeypatch.setattr(module, "LABELS", sorted(module.LABELS))
-        with pytest.raises(known_answers.Differs, match=r"cheetah\.jpg: it says .* not cheetah"):
-            known_answers.compare(app, client)
+        wrong = r"cheetah\.jpg: it says .* not cheetah"
+        with pytest.raises(reference_predictions.Differs, match=wrong):
+            reference_predictions.compare(app, client)
     finally:
         file.write_text(whole)
-    with pytest.raises(known_answers.Differs):
-        known_answers.compare(app, client)
+    with pytest.raises(reference_predictions.Differs):
+        reference_predictions.compare(app, client)
 
 
 def test_bfloat16_needs_and_gets_a_tolerance_of_its_own(served, monkeypatch):
     app, module, _, client = served
-    file = known_answers.expected_file(app)
+    file = reference_predictions.expected_file(app)
     whole, network = file.read_text(), module.model
     known = json.loads(whole)
     rough = load_trained_network().to(torch.bfloat16)
@@ -119,10 +119,10 @@ def test_bfloat16_needs_and_gets_a_tolerance_of_its_own(served, monkeypatch):
         for tolerance, passes in ((0.0005, False), (0.05, True)):
             file.write_text(json.dumps({**known, "tolerance": tolerance}))
             if passes:
-                known_answers.compare(app, client)
+                reference_predictions.compare(app, client)
             else:
-                with pytest.raises(known_answers.Differs):
-                    known_answers.compare(app, client)
+                with pytest.raises(reference_predictions.Differs):
+                    reference_predictions.compare(app, client)
     finally:
         file.write_text(whole)
         module.model = network
@@ -146,10 +146,10 @@ def test_a_hosted_page_is_asked_behind_a_path_too(served, tmp_path, capsys, monk
     with nginx_before(tmp_path, port, location):
         for address in (url, f"http://127.0.0.1:{port}/apps/my-app/"):
             said = run_verify(capsys, monkeypatch, app, address)
-            assert said == f"{address}: 4 pictures, all probabilities within 0.02.\n"
+            assert said == f"{address}: 4 images, all probabilities within 0.02.\n"
 
 
-def test_a_page_that_is_none_is_told_in_a_sentence(served, capsys, monkeypatch):
+def test_a_page_that_is_none_is_told_with_a_message(served, capsys, monkeypatch):
     app = served[0]
     monkeypatch.setattr(verify, "CONNECT_S", 1)
     with (
@@ -157,14 +157,14 @@ def test_a_page_that_is_none_is_told_in_a_sentence(served, capsys, monkeypatch):
         socket.create_server(("127.0.0.1", 0)) as other,
     ):
 
-        def answer():
+        def respond():
             while True:
                 connection, _ = other.accept()
                 connection.recv(9999)
                 connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nshop")
                 connection.close()
 
-        threading.Thread(target=answer, daemon=True).start()
+        threading.Thread(target=respond, daemon=True).start()
         for server in (silent, other):
             url = f"http://127.0.0.1:{server.getsockname()[1]}/"
             said = run_verify(capsys, monkeypatch, app, url)
@@ -198,8 +198,8 @@ def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):
     assert run_expect("--yes").returncode == 0
     known = json.loads(file.read_text())
     assert known["tolerance"] == 0.02
-    assert known["pictures"]["bee.jpg"]["labels"] == ["bee"]
-    known["pictures"]["bee.jpg"]["labels"] = ["wasp"]
+    assert known["images"]["bee.jpg"]["labels"] == ["bee"]
+    known["images"]["bee.jpg"]["labels"] = ["wasp"]
     file.write_text(json.dumps(known))
     ended = run_expect("--yes")
     assert ended.returncode == 1
@@ -209,44 +209,44 @@ def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("content", "message"),
     [
         (None, r"`make expect APP=my_app` writes it"),
         ("{", r"cannot be read"),
-        ('{"pictures": {"bee.jpg": "bee"}}', r"cannot be read"),
-        ('{"pictures": {"bee.jpg": {"labels": ["bee"]}}}', r"need 3 pictures or more; there are 1"),
+        ('{"images": {"bee.jpg": "bee"}}', r"cannot be read"),
+        ('{"images": {"bee.jpg": {"labels": ["bee"]}}}', r"need 3 images or more; there are 1"),
     ],
 )
-def test_known_answers_that_show_nothing_are_refused(served, tmp_path, content, sentence):
+def test_reference_predictions_that_show_nothing_are_refused(served, tmp_path, content, message):
     app = served[0]._replace(file=tmp_path / "main.py")
     (tmp_path / "data").mkdir()
     for name in ("bee", "cat", "cup"):
         Image.new("RGB", (300, 256)).save(tmp_path / "data" / f"{name}.jpg")
     if content:
         (tmp_path / "data" / "expected.json").write_text(content)
-    with pytest.raises(known_answers.Differs, match=sentence):
-        known_answers.read(app)
+    with pytest.raises(reference_predictions.Differs, match=message):
+        reference_predictions.read(app)
     if content is None:
         known = {f"{name}.jpg": {"labels": [name]} for name in ("bee", "cat", "cup")}
-        known_answers.expected_file(app).write_text(json.dumps({"pictures": known}))
-        with pytest.raises(known_answers.Differs, match="has a side of 256 pixels"):
-            known_answers.read(app)
+        reference_predictions.expected_file(app).write_text(json.dumps({"images": known}))
+        with pytest.raises(reference_predictions.Differs, match="has a side of 256 pixels"):
+            reference_predictions.read(app)
 
 
 @pytest.mark.parametrize("name", ["resnet", "vgg11", "flower"])
-def test_each_classifier_names_what_its_pictures_show_and_its_network_knows(classifier, name):
+def test_each_classifier_names_what_its_images_show_and_its_network_knows(classifier, name):
     app = classifier(name)
-    pictures, _ = known_answers.read(app)
-    assert len(pictures) == 3
+    images, _ = reference_predictions.read(app)
+    assert len(images) == 3
     labels = {*import_app(app).LABELS}
-    for value in pictures.values():
+    for value in images.values():
         assert {*value["labels"]} <= labels
-    assert known_answers.made_up(app)
+    assert reference_predictions.are_random(app)
 
 
 def test_smoke_compares_only_trained_weights(served):
     app, _, _, client = served
-    sentence = "not compared: the weights are made up"
-    assert known_answers.compare_unless_made_up(app, client) == sentence
+    message = "not compared: the weights are random"
+    assert reference_predictions.compare_unless_random(app, client) == message
     copy = app._replace(file=ROOT / "absent" / "main.py")
-    assert not known_answers.made_up(copy)
+    assert not reference_predictions.are_random(copy)

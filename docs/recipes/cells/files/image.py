@@ -1,4 +1,4 @@
-"""Read whatever picture people upload, or say in a sentence why it cannot be read right."""
+"""Read whatever image users upload, or say in a message why it cannot be read right."""
 
 import io
 import logging
@@ -19,20 +19,20 @@ CONVERT = "Save it as a PNG with 8 bits, and try again."
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # its warnings name files
 
 
-def refuse(sentence):
-    raise gr.Error(sentence, print_exception=False)
+def refuse(message):
+    raise gr.Error(message, print_exception=False)
 
 
-def read_picture(upload, enough=None):
-    """Return an uploaded picture as 8-bit RGB, upright, transparency shown on white.
+def read_image(upload, enough=None):
+    """Return an uploaded image as 8-bit RGB, upright, transparency shown on white.
 
     `upload` is what the page sends: {"path": file}, or None.
     `enough` is for a model that looks at about so many pixels a side: a JPEG is then decoded at
     1/2, 1/4 or 1/8 of its size, in half the time, and of a very long strip the middle is taken.
-    Raises gr.Error with a sentence for the visitor.
+    Raises gr.Error with a message for the user.
     """
     if not upload or not upload["path"]:
-        refuse("Please choose a picture first.")
+        refuse("Please choose an image first.")
     path = upload["path"]
     with open(path, "rb") as file:
         start = file.read(32)
@@ -58,23 +58,23 @@ def read_picture(upload, enough=None):
     except gr.Error:
         raise
     except Image.DecompressionBombError:
-        refuse(f"This picture has over {MAX_MEGAPIXELS} megapixels. Please make it smaller.")
+        refuse(f"This image has over {MAX_MEGAPIXELS} megapixels. Please make it smaller.")
     except Exception:  # Pillow and tifffile have many errors for a damaged file
         if start[4:12].startswith(HEIC):
             refuse("This is a HEIC photo, as iPhones take them. Please save it as a JPEG first.")
-        refuse("This file cannot be read as a picture. Try a PNG, JPEG or TIFF file.")
+        refuse("This file cannot be read as an image. Try a PNG, JPEG or TIFF file.")
     # Pillow keeps the upper 8 of 16 bits of a colour: of a 12-bit camera's, next to nothing
     if deep and max(high for _, high in image.getextrema()) < 128:
-        refuse(f"This picture has 16 bits a colour, and does not use them all. {CONVERT}")
+        refuse(f"This image has 16 bits a colour, and does not use them all. {CONVERT}")
     return image
 
 
 def check_tiff(path):
     """Refuse a TIFF that Pillow would read as something else; tell if its colours have 16 bits."""
-    # not by its path: a TIFF of microscopes can name other files, and tifffile would open them
+    # not by its path: a microscope's TIFF can name other files, and tifffile would open them
     with tifffile.TiffFile(io.BytesIO(Path(path).read_bytes())) as tiff:
         page, series = tiff.pages.first, tiff.series
-    # those of the picture itself: red, green, blue; cyan, magenta, yellow, black; or grey
+    # those of the image itself: red, green, blue; cyan, magenta, yellow, black; or grey
     colours = {2: 3, 5: 4, 6: 3, 8: 3}.get(page.photometric, 1)
     alpha = page.extrasamples in ((1,), (2,))
     size = page.imagewidth * page.imagelength * (colours + alpha)
@@ -93,11 +93,11 @@ def to_8_bits(pixels, whole):
     """Scale an array of height x width by its bit depth, guessed from the largest value."""
     low, top = pixels.min(), pixels.max()
     if not np.isfinite(low + top):
-        refuse(f"This picture has values that are no numbers (NaN or infinite). {CONVERT}")
+        refuse(f"This image has values that are no numbers (NaN or infinite). {CONVERT}")
     if low < 0:
-        refuse(f"This picture has values below 0, down to {low:g}. {CONVERT}")
+        refuse(f"This image has values below 0, down to {low:g}. {CONVERT}")
     dark, bright = np.quantile(pixels[::8, ::8], (0.01, 0.99))
     if whole and top < 1024 and dark > bright / 2:
-        refuse(f"This picture seems empty: nearly all its values are about {dark:.0f}. {CONVERT}")
+        refuse(f"This image seems empty: nearly all its values are about {dark:.0f}. {CONVERT}")
     bits = max(8 * whole, max(1, math.ceil(top)).bit_length())
     return (pixels / (2**bits - 1) * 255).astype("uint8")

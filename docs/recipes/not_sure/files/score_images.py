@@ -1,8 +1,8 @@
-"""Write a table of scores: what the app's model says about pictures that it was not trained on.
+"""Write a table of scores: what the app's model says about images that it was not trained on.
 
-    python score_pictures.py validation scores.csv
+    python score_images.py validation scores.csv
 
-`validation` has a folder for each class, called as in the app: validation/cat/1.jpg. The pictures
+`validation` has a folder for each class, called as in the app: validation/cat/1.jpg. The images
 are read and prepared as in the app. fit_thresholds.py says what the table looks like.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import gradio as gr
 import thresholds
 import torch
-from picture import read_picture
+from image import read_image
 
 # not needed here, and those there are may be of the model before
 thresholds.load = lambda *_: {"criterion": ""}
@@ -23,21 +23,21 @@ from main import LABELS, model, preprocess  # noqa: E402
 
 @torch.inference_mode()
 def score(path):
-    """Return the probability of each class for a picture; raises gr.Error if it has none."""
-    batch = preprocess(read_picture({"path": str(path)}, enough=1024)).unsqueeze(0)
+    """Return the probability of each class for an image; raises gr.Error if it has none."""
+    batch = preprocess(read_image({"path": str(path)}, enough=1024)).unsqueeze(0)
     return model(batch.to(memory_format=torch.channels_last))[0].softmax(0).tolist()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", type=Path, help="a folder with a folder for each class")
+    parser.add_argument("images", type=Path, help="a folder with a folder for each class")
     parser.add_argument("table", type=Path, help="the table to write (CSV)")
     arguments = parser.parse_args()
-    if not arguments.pictures.is_dir():
-        sys.exit(f"{arguments.pictures} is not a folder.")
-    folders = sorted(path for path in arguments.pictures.iterdir() if path.is_dir())
+    if not arguments.images.is_dir():
+        sys.exit(f"{arguments.images} is not a folder.")
+    folders = sorted(path for path in arguments.images.iterdir() if path.is_dir())
     if unknown := [folder.name for folder in folders if folder.name not in LABELS]:
-        sys.exit(f'{arguments.pictures}: the model has no class "{unknown[0]}".')
+        sys.exit(f'{arguments.images}: the model has no class "{unknown[0]}".')
     number = 0
     with arguments.table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -48,7 +48,7 @@ def main():
                 number += 1
             except (gr.Error, OSError) as error:
                 print(f"Left out: {path}: {getattr(error, 'message', error)}")
-    print(f"Written: {arguments.table}, with {number:,} pictures")
+    print(f"Written: {arguments.table}, with {number:,} images")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The recipe lab_pictures: each kind of TIFF is read right, or refused in a sentence."""
+"""The recipe lab_images: each kind of TIFF is read right, or refused with a message."""
 
 import struct
 import subprocess
@@ -7,9 +7,9 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pictures
 import pytest
 import requests
+import sample_images
 import tifffile
 from conftest import import_file
 from gradio.media import get_image
@@ -19,8 +19,8 @@ from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import TRAINED, environment, make_app, require_ready, running, use_trained_network
 
-RAMP = pictures.grey_ramp(255)[..., None].repeat(3, 2)
-COLOURS = pictures.colours(255)
+RAMP = sample_images.grey_ramp(255)[..., None].repeat(3, 2)
+COLOURS = sample_images.colours(255)
 # what is to be seen, and of which file, plane and channel
 SEEN = [
     (COLOURS, "colours_16.tif", "planar_8.tif", "colours_16.png", "colours_12_in_16.tif"),
@@ -59,8 +59,8 @@ def cases(table):
 
 
 def save_all(folder):
-    pictures.save_scientific(folder)
-    deep = pictures.grey_ramp(65535).astype("uint16")
+    sample_images.save_scientific(folder)
+    deep = sample_images.grey_ramp(65535).astype("uint16")
     hyperstack = np.zeros((2, 3, 2, *deep.shape), "uint16")  # time, depth, channel
     hyperstack[1, 1, 1] = deep
     save = tifffile.imwrite
@@ -81,26 +81,27 @@ def save_all(folder):
     grey = Image.fromarray(np.uint8(RAMP))
     grey.save(folder / "jpeg.tif", compression="jpeg", quality=100)
     grey.convert("P", palette=Image.Palette.ADAPTIVE).save(folder / "palette.tif")
-    pictures.transparent().save(folder / "transparent.tif")
-    pictures.drawing().save(folder / "rgb.jpg")
+    sample_images.transparent().save(folder / "transparent.tif")
+    sample_images.drawing().save(folder / "rgb.jpg")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return make_app(tmp_path_factory.mktemp("lab_pictures"), "lab_pictures")
+    return make_app(tmp_path_factory.mktemp("lab_images"), "lab_images")
 
 
 @pytest.fixture
 def module(folder):
-    return import_file(folder / "lab_picture.py")
+    return import_file(folder / "lab_image.py")
 
 
 def read(module, folder, file):
-    """Read a picture as predict() does."""
+    """Read an image as predict() does."""
     name, *chosen = file.split()
-    picture = {"path": str(folder / name)}
-    image = module.read_tiff(picture, *map(float, chosen))
-    return np.asarray(image or sys.modules["picture"].read_picture(picture, enough=1024), "int16")
+    upload = {"path": str(folder / name)}
+    pixels = module.read_tiff(upload, *map(float, chosen))
+    pixels = pixels or sys.modules["image"].read_image(upload, enough=1024)
+    return np.asarray(pixels, "int16")
 
 
 def test_each_kind_of_tiff_is_read_right_or_refused_with_the_reason(folder, module, tmp_path):
@@ -115,7 +116,7 @@ def test_each_kind_of_tiff_is_read_right_or_refused_with_the_reason(folder, modu
 
 
 def test_who_knows_the_range_of_values_can_say_so(module, tmp_path):
-    ramp = (pictures.grey_ramp(4095) - 1000).astype("int16")
+    ramp = (sample_images.grey_ramp(4095) - 1000).astype("int16")
     tifffile.imwrite(tmp_path / "a.tif", ramp)
     module.RANGE = (-1000, 3095)
     assert abs(read(module, tmp_path, "a.tif") - RAMP).max() <= 1
@@ -123,7 +124,7 @@ def test_who_knows_the_range_of_values_can_say_so(module, tmp_path):
 
 def test_no_other_file_is_opened_and_no_name_gets_into_the_log(module, tmp_path, caplog):
     """An OME-TIFF can name further files that belong to it."""
-    asked, other = pictures.save_one_that_names_another(tmp_path)
+    asked, other = sample_images.save_one_that_names_another(tmp_path)
     opened = []
     sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
     with pytest.raises(module.gr.Error):
@@ -143,9 +144,9 @@ def tiff_by_hand(width, height, compression, data, tile=()):
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
 
 
-MEASURE = """import sys, resource, gradio, lab_picture
+MEASURE = """import sys, resource, gradio, lab_image
 for path in sys.argv:
-    try: said = lab_picture.read_tiff({"path": path})
+    try: said = lab_image.read_tiff({"path": path})
     except gradio.Error as error: said = error.message
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, said)
 """
@@ -194,7 +195,7 @@ def save_lion(folder):
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_the_trained_network_answers_as_for_the_same_photo_with_8_bits(folder, python, tmp_path):
+def test_the_trained_network_predicts_as_for_the_same_photo_with_8_bits(folder, python, tmp_path):
     save_lion(tmp_path)
     save_all(tmp_path)
     with running(folder, python) as (_, client):
@@ -202,16 +203,16 @@ def test_the_trained_network_answers_as_for_the_same_photo_with_8_bits(folder, p
         def ask(file):
             name, *chosen = file.split()
             file = handle_file(str(tmp_path / name))
-            answer, seen = client.predict(file, *map(float, chosen), api_name="/predict")
-            answer = {row["label"]: row["confidence"] for row in answer["confidences"]}
-            return answer, np.asarray(Image.open(seen), "int16")
+            prediction, seen = client.predict(file, *map(float, chosen), api_name="/predict")
+            prediction = {row["label"]: row["confidence"] for row in prediction["confidences"]}
+            return prediction, np.asarray(Image.open(seen), "int16")
 
         same = [("colours.tif", "colours.png"), ("stack.tif 3", "grey.png")]
         same += [("lzw.tif", "imagej.tif"), ("lzw_stack.tif 2", "imagej.tif")]
         for file, other in same:
-            (answer, seen), (expected, seen_there) = ask(file), ask(other)
-            assert (next(iter(answer)) == "lion") == (other != "imagej.tif")
-            assert answer == pytest.approx(expected, abs=0.02)
+            (prediction, seen), (expected, seen_there) = ask(file), ask(other)
+            assert (next(iter(prediction)) == "lion") == (other != "imagej.tif")
+            assert prediction == pytest.approx(expected, abs=0.02)
             assert seen.shape == (224, 224, 3)
             assert abs(seen - seen_there).mean() < 1
         for expected, file in cases(REFUSED):
@@ -221,7 +222,7 @@ def test_the_trained_network_answers_as_for_the_same_photo_with_8_bits(folder, p
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
-def test_the_page_still_works_after_200_other_visitors(folder, python, page, picture, tmp_path):
+def test_the_page_still_works_after_200_other_users(folder, python, page, screenshot, tmp_path):
     save_lion(tmp_path)
     with running(folder, python) as (url, _):
         with (tmp_path / "grey.png").open("rb") as file:
@@ -236,24 +237,24 @@ def test_the_page_still_works_after_200_other_visitors(folder, python, page, pic
         page.goto(url)
         submit = page.get_by_role("button", name="Submit")
         shown = page.locator(".image-frame img[src*='/file=']")
-        sentence = page.get_by_test_id("toast-body").filter(has_text="Choose Plane 1 to 3.")
+        message = page.get_by_test_id("toast-body").filter(has_text="Choose Plane 1 to 3.")
         expect(submit).to_be_enabled()
         page.locator("input[type=file]").set_input_files(tmp_path / "stack.tif")
         expect(shown).to_have_count(1)
         for plane in (0, 4):
             page.get_by_label("Plane").fill(str(plane))
             submit.click()
-            expect(sentence).to_be_visible()
+            expect(message).to_be_visible()
             page.get_by_test_id("toast-close").click()
-            expect(sentence).to_have_count(0)
+            expect(message).to_have_count(0)
             if plane == 0:
-                with ThreadPoolExecutor(4) as visitors:
-                    assert all(visitors.map(visit, range(200)))
+                with ThreadPoolExecutor(4) as users:
+                    assert all(users.map(visit, range(200)))
         page.get_by_label("Plane").fill("3")
         submit.click()
         expect(page.get_by_test_id("label-output-value")).to_have_text("lion")
         expect(shown).to_have_count(2)
-        picture(page, "lab_pictures")
+        screenshot(page, "lab_images")
         page.get_by_role("button", name="Clear").first.click()
         expect(page.get_by_label("Plane")).not_to_have_value("3")
         expect(shown).to_have_count(0)
