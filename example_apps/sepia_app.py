@@ -2,7 +2,7 @@
 
 import gradio as gr
 import numpy as np
-from guard import GUARD
+from guard import prepare_uploads, settings
 from image import read_image
 
 SEPIA = [[0.393, 0.349, 0.272], [0.769, 0.686, 0.534], [0.189, 0.168, 0.131]]
@@ -14,8 +14,8 @@ def sepia(image):
     return toned / (toned.max() or 1)  # from 0 to 1; "or 1": an all-black image stays black
 
 
-# every 300 s, delete images older than 1,800 s
-with gr.Blocks(title="Sepia", analytics_enabled=False, delete_cache=(300, 1800)) as demo:
+prepare_uploads()  # in a folder of this run, where they are deleted on time
+with gr.Blocks(title="Sepia", analytics_enabled=False) as demo:
     with gr.Row():
         image = gr.Image(label="Your image")
         buttons = ["download", "fullscreen"]  # not the third, which shares it with the world
@@ -25,4 +25,5 @@ with gr.Blocks(title="Sepia", analytics_enabled=False, delete_cache=(300, 1800))
     submit.click(sepia, image, result, preprocess=False)
 
 if __name__ == "__main__":
-    demo.launch(server_name="0.0.0.0", server_port=8080, app_kwargs=GUARD)
+    demo.queue(api_open=False)  # nothing runs beside the queue
+    demo.launch(**settings(demo))

@@ -1,10 +1,7 @@
 """Hello: to be written: what the app does, in one line."""
 
-import os
-import signal
-
 import gradio as gr
-from guard import GUARD
+from guard import prepare_uploads, settings
 
 
 def greet(name):
@@ -13,6 +10,7 @@ def greet(name):
     return "Hello " + name + "!"
 
 
+prepare_uploads()  # in a folder of this run, where they are deleted on time
 demo = gr.Interface(
     fn=greet,
     inputs="text",
@@ -22,14 +20,5 @@ demo = gr.Interface(
 )
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` works like Ctrl-C
-    demo.queue(max_size=200)  # so many users may wait; any others are told that it is full
-    demo.launch(
-        server_name="0.0.0.0",  # from outside the container, too
-        server_port=int(os.environ.get("PORT", 8080)),
-        app_kwargs=GUARD,
-        max_file_size="20mb",
-        run_history=False,  # inputs and results do not stay in the browser
-        enable_monitoring=False,
-        state_session_capacity=100,  # Gradio keeps state for each session, so memory would grow
-    )
+    demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full
+    demo.launch(**settings(demo))

@@ -1,0 +1,413 @@
+"""Look at each request before Gradio does: pass on what the app's own page sends, refuse the rest.
+
+Gradio 6.31 opens files and fetches addresses that a caller names, and some calls that its page
+never makes end an app for everybody. guard.py puts this in front of an app; nobody else needs it.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import errno
+import logging
+import mimetypes
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+
+import httpx
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+# ---- Limits ----
+
+MAX_JSON, MAX_BESIDE, MAX_UNREAD = 4_000_000, 5_000_000, 50_000_000  # bytes
+MAX_FILES, MAX_SESSIONS, MAX_DEPTH, MAX_ADDRESS = 200, 1_000, 50, 4_000
+UNREAD_S, HEALTH_S = 120, 5
+
+# ---- Results that nobody reads ----
+
+
+class Results(dict):
+    """The messages that each session still has to read, in the place of Gradio's own dictionary.
+
+    That one forgets a session once 2,000 others came, even one that waits; Gradio's queue then
+    fails with KeyError, for everybody and for good. And it keeps what nobody ever reads.
+    """
+
+    def __init__(self, queue):
+        self.queue, self.sizes, self.unread_since = queue, {}, {}
+        queue.pending_messages_per_session = self
+
+    def __missing__(self, session):
+        return asyncio.Queue()  # its user has left
+
+    def __delitem__(self, session):
+        self.pop(session, None)
+
+    def forget(self):
+        """Forget the sessions that have read everything, or had UNREAD_S to do so."""
+        now, unread = time.monotonic(), self.queue.pending_event_ids_session
+        for session, events in [*unread.items()]:
+            if any(event in self.queue.event_ids_to_events for event in events):  # waits, or runs
+                self.unread_since.pop(session, None)
+            elif not events or now - self.unread_since.setdefault(session, now) > UNREAD_S:
+                for each in (self, unread, self.unread_since):
+                    each.pop(session, None)
+        left = set().union(*unread.values())
+        self.sizes = {event: size for event, size in self.sizes.items() if event in left}
+
+    def require_room(self, session, size):
+        """Refuse a call while too much waits or is unread; what is there is never dropped."""
+        for attempt in range(2):
+            many = session not in self and len(self) >= MAX_SESSIONS
+            if not many and sum(self.sizes.values()) + size <= MAX_UNREAD:
+                return
+            if attempt:
+                raise Refused(429, BUSY)
+            self.forget()
+
+
+@contextlib.asynccontextmanager
+async def forgetting(queue):
+    results = Results(queue)
+
+    async def forget():
+        while True:
+            await asyncio.sleep(UNREAD_S / 10)
+            results.forget()
+
+    task = asyncio.create_task(forget())
+    yield
+    task.cancel()
+
+
+# ---- Requests ----
+
+ID, NAME, REST = r"[\w-]{1,64}", r"[^/\x00-\x1f]{1,100}", r"[^\x00-\x1f]+"
+GET = rf"""/ | /(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/\d+)?)/?
+ | /(static|assets|svelte)/{REST}
+ | /gradio_api/(info|openapi\.json|app_id|user|token|login_check|startup-events|theme\.css)/?
+ | /gradio_api/(queue/(data|status)|upload_progress|heartbeat/{ID}|call/(v2/)?{NAME}/{ID})
+ | /gradio_api/file[=/](?!\w+:/){REST}
+ | /gradio_api/stream/{ID}/{ID}/\d+/[\w.-]+
+ | /gradio_api/custom_component/[0-9a-f]+/client/[\w.-]+/[\w.-]+"""
+POST = rf"/gradio_api/(upload|queue/join|(call(/v2)?|run)/{NAME}|cancel|reset)/?"
+GET, POST = re.compile(GET, re.VERBOSE), re.compile(POST)
+NEEDED = {  # what only some pages ask for, and how to tell
+    "/gradio_api/component_server": lambda c: any(
+        component["props"].get("server_fns") for component in c["components"]
+    ),
+    "/gradio_api/stream/": lambda c: any(f["connection"] == "stream" for f in c["dependencies"]),
+    "/gradio_api/deep_link": lambda c: any(f["type"] == "deeplinkbutton" for f in c["components"]),
+    "/gradio_api/dev/reload": lambda c: c["dev_mode"],  # of `gradio app.py`
+}
+HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
+# no other parameter: with charset=punycode, Gradio would read a text for hours
+FORM = re.compile(r"""multipart/form-data; ?boundary="?([\w'()+,./:=?-]{1,70})"?""", re.IGNORECASE)
+FILE = {"orig_name": str, "mime_type": str, "size": int, "is_stream": bool}
+REPLACED = {403: 400, 404: 400, 500: 400}  # proxies replace these by pages of their own
+
+
+class Refused(Exception):
+    """A request that is not passed on: a status and a message."""
+
+
+class Guard:
+    """ASGI middleware: pass on what the app's own page sends, and refuse the rest."""
+
+    def __init__(self, app, uploads, routes):
+        self.app, self.uploads, self.routes = app, uploads, routes
+        self.healthy, self.asked = False, -HEALTH_S
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started = False
+
+        async def send_on(message):
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                if scope["method"] == "POST":
+                    message["status"] = REPLACED.get(message["status"], message["status"])
+            await send(message)
+
+        try:
+            return await self.look(Request(scope, receive), send_on)
+        except ClientDisconnect:
+            return
+        except Refused as refused:
+            response = refuse(*refused.args)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            for file in self.uploads.glob("*"):
+                if file.is_file():  # half an upload; a whole one is in a folder
+                    with contextlib.suppress(OSError):  # on Windows, one that is being written
+                        file.unlink()
+            response = refuse(507, "The app's disk is full. Please try again later.")
+        if not started:
+            await response(scope, receive, send)
+
+    async def look(self, request, send):
+        """Pass a request on, or raise Refused."""
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        blocks, form = request.app.get_blocks(), request.headers.get("content-type", "")
+        check_headers(request)
+        if path == "/health":
+            response = await self.health(request.app)
+            return await response(request.scope, request.receive, send)
+        known = path.startswith(self.routes) if self.routes else False
+        known |= any(path.startswith(p) and needs(blocks.config) for p, needs in NEEDED.items())
+        if request.method in ("GET", "HEAD"):
+            known |= path.rstrip("/") in [f"/{page[0]}" for page in blocks.config["pages"]]
+            if not known and not GET.fullmatch(path):
+                raise Refused(404, NOTHING)
+            return await self.get(path, request, send)
+        login = blocks.auth and path.rstrip("/") == "/login"
+        if not (known or login or POST.fullmatch(path)):
+            raise Refused(400, NOTHING)
+        scope, receive = request.scope, request.receive
+        largest = blocks.max_file_size and blocks.max_file_size + MAX_BESIDE
+        if form.lower().startswith("multipart/"):
+            boundary = FORM.fullmatch(form)
+            if not boundary:
+                raise Refused(415, "A form needs one boundary, and no other parameter.")
+            receive = limited(request, largest, b"--" + boundary[1].encode())
+            if not path.startswith("/gradio_api/upload"):
+                # read whole: Gradio would leave half a file in a folder that it shares
+                scope, receive = replay(request, await read(receive))
+            bound_upload_id(request)
+        elif login or (self.routes and path.startswith(self.routes)):
+            receive = limited(request, largest)
+        else:
+            return await self.call(path, request, send)
+        await self.app(scope, receive, send)
+
+    async def get(self, path, request, send):
+        """Pass on a GET; a result that is gone is told without a traceback in the log."""
+        queue = request.app.get_blocks()._queue
+        session = request.query_params.get("session_hash")
+        event = re.fullmatch(r"/gradio_api/call/.+/([^/]+)", path)
+        if path.startswith("/gradio_api/upload_progress"):
+            bound_upload_id(request)
+        elif path.startswith(("/gradio_api/info", "/gradio_api/openapi")):
+            request.app.api_info = None  # or everybody would get the address of the first caller
+        elif path == "/gradio_api/queue/data" and session not in queue.pending_messages_per_session:
+            gone = {"msg": "unexpected_error", "message": GONE, "success": False}
+            gone = orjson.dumps({**gone, "session_not_found": True}).decode()
+            response = Response(f"data: {gone}\n\n", media_type="text/event-stream")
+            return await response(request.scope, request.receive, send)
+        elif event and not any(
+            event[1] in events for events in queue.pending_event_ids_session.values()
+        ):
+            raise Refused(410, GONE)
+        await self.app(request.scope, request.receive, send)
+        if event or session:  # what was there has been read
+            queue.pending_messages_per_session.forget()
+
+    async def call(self, path, request, send):
+        """Pass on JSON that names no file but uploads, and that there is room for."""
+        blocks, said = request.app.get_blocks(), bytearray()
+        results = blocks._queue.pending_messages_per_session
+        if request.headers.get("content-type", "").partition(";")[0].lower() != "application/json":
+            raise Refused(415, "Send this as JSON, with Content-Type: application/json.")
+        raw = await read(limited(request, MAX_JSON))
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            raise Refused(400, "This is not JSON.") from None
+        if not isinstance(body, dict):
+            raise Refused(400, "This is not a JSON object.")
+        for name in ("session_hash", "event_id"):
+            if body.get(name) is not None and not re.fullmatch(ID, str(body[name])):
+                raise Refused(400, f"{name} is made of up to 64 letters, digits and hyphens.")
+        check_function(body, path.rstrip("/").rpartition("/")[2], blocks.config)
+        queued = "/queue/" in path or "/call/" in path
+        if queued:
+            results.require_room(body.get("session_hash"), len(raw))
+        scope, receive = replay(request, orjson.dumps(self.clean(body)))
+
+        async def listen(message):
+            if queued:
+                said.extend(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, listen)
+        except (Refused, ClientDisconnect, OSError):
+            raise
+        except Exception as error:  # Gradio has many for a call that fits no function
+            logging.getLogger("guard").warning("A call was refused: %.300r", error)
+            raise Refused(400, "This call fits no function: see Use via API.") from None
+        with contextlib.suppress(orjson.JSONDecodeError, KeyError):
+            results.sizes[orjson.loads(said)["event_id"]] = len(raw)
+
+    def clean(self, value, depth=0):
+        """Return JSON with its files in Gradio's form; raise Refused if one is not an upload."""
+        if depth > MAX_DEPTH:
+            raise Refused(400, f"This is nested more than {MAX_DEPTH} levels deep.")
+        if isinstance(value, list):
+            return [self.clean(each, depth + 1) for each in value]
+        if not isinstance(value, dict):
+            return value
+        path, url, meta = (value.get(key) for key in ("path", "url", "meta"))
+        marked = isinstance(meta, dict) and meta.get("_type") == "gradio.FileData"
+        bare = value.keys() <= {"path", "url", "meta", *FILE}
+        if path is None and isinstance(url, str) and url.startswith("data:") and (marked or bare):
+            path = self.save(url)
+        elif path is None and not marked:
+            kept = {key: each for key, each in value.items() if key != "url" or "path" not in value}
+            return {key: self.clean(each, depth + 1) for key, each in kept.items()}
+        if not is_upload(path, self.uploads):
+            raise Refused(410, NO_UPLOAD)
+        # without `url`, which the pages of other users would open
+        kept = {key: value[key] for key, kind in FILE.items() if isinstance(value.get(key), kind)}
+        return {"path": path, "meta": {"_type": "gradio.FileData"}, **kept}
+
+    def save(self, url):
+        """Write what a data: address holds as an upload; return its path."""
+        kind, _, content = url.removeprefix("data:").partition(";base64,")
+        try:
+            content = base64.b64decode(content, validate=True)
+        except (binascii.Error, ValueError):
+            raise Refused(400, "This data: address is not valid base64.") from None
+        folder = self.uploads / secrets.token_hex(16)
+        folder.mkdir()
+        file = folder / f"upload{mimetypes.guess_extension(kind) or ''}"
+        file.write_bytes(content)
+        return str(file)
+
+    async def health(self, app):
+        """Ask the app something through its queue: one that has failed never answers."""
+        if time.monotonic() - self.asked > HEALTH_S:
+            self.asked, self.healthy = time.monotonic(), False
+            with contextlib.suppress(asyncio.TimeoutError):
+                self.healthy = await asyncio.wait_for(is_alive(app), HEALTH_S)
+        if self.healthy:
+            return JSONResponse({"detail": "The queue works."})
+        return JSONResponse({"detail": "The queue does not answer. Restart the app."}, 503)
+
+
+async def is_alive(app):
+    url, transport = "/gradio_api/call/alive", httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        response = await client.post(url, json={"data": []})
+        if response.is_success:
+            events = await client.get(f"{url}/{response.json()['event_id']}")
+            return "event: complete" in events.text
+        return response.json()["detail"] != ENDED  # a full queue, or a login, is no fault
+
+
+def is_upload(path, folder):
+    """Tell whether this is a file in the folder, without touching any other place."""
+    try:
+        path = Path(os.path.abspath(path))  # only text: asking for \\server\file would call there
+        if not path.is_relative_to(folder):
+            return False
+        return path.resolve().is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, RuntimeError, TypeError, ValueError):  # not a path, or a circle of links
+        return False
+
+
+def check_headers(request):
+    """Raise Refused for headers that no browser or proxy sends; leave out those of Gradio."""
+    for name in ("host", "x-forwarded-host"):
+        value = request.headers.get(name)
+        if value is not None and not HOST.fullmatch(value.partition(",")[0].strip()):
+            raise Refused(400, f"The header {name} is not a host and a port.")
+    if {"content-length", "transfer-encoding"} <= {*request.headers.keys()}:
+        raise Refused(400, "Send either Content-Length or Transfer-Encoding.")
+    length = len(request.scope["path"]) + len(request.scope["query_string"])
+    if length > MAX_ADDRESS or re.search("[^/]{256}", request.scope["path"]):
+        raise Refused(414, "This address is too long.")
+    headers = [each for each in request.scope["headers"] if not each[0].startswith(b"x-gradio")]
+    request.scope["headers"] = headers
+
+
+def check_function(body, name, config):
+    """Raise Refused for a function that has nothing to run here, or for too few or many values."""
+    number, values = body.get("fn_index"), body.get("data")
+    if not isinstance(values, list):
+        return  # Gradio refuses it
+    components = {each["id"]: each for each in config["components"]}
+    for function in config["dependencies"]:
+        if number == function["id"] or (number is None and name == function["api_name"]):
+            if not function["backend_fn"]:
+                raise Refused(400, "This function runs in the browser only.")
+            inputs = [components[each] for each in function["inputs"]]
+            told = [each for each in inputs if not each["skip_api"]]
+            if len(values) not in (len(inputs), len(told)):
+                raise Refused(400, f"This function takes {len(told)} values: see Use via API.")
+            for value, each in zip(values, inputs, strict=False):
+                if each["type"] == "dataset" and value not in range(len(each["props"]["samples"])):
+                    raise Refused(400, "There is no such example.")
+
+
+def limited(request, largest, delimiter=None):
+    """Return the request's `receive`, with a limit of bytes and of parts between delimiters."""
+    size, parts, tail = 0, 0, b""
+    if largest and int(request.headers.get("content-length") or 0) > largest:
+        raise Refused(413, f"This is too much at once: send up to {largest // 10**6} MB.")
+
+    async def receive():
+        nonlocal size, parts, tail
+        message = await request.receive()
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if largest and size > largest:
+            raise Refused(413, f"This is too much at once: send up to {largest // 10**6} MB.")
+        if delimiter:
+            parts += (tail + chunk).count(delimiter)
+            tail = (tail + chunk)[1 - len(delimiter) :]
+            if parts > MAX_FILES + 10:  # a form has some parts that are no files
+                raise Refused(413, f"These are too many files: send up to {MAX_FILES} at once.")
+        return message
+
+    return receive
+
+
+async def read(receive):
+    """Return a whole body."""
+    return b"".join([chunk async for chunk in Request({"type": "http"}, receive).stream()])
+
+
+def replay(request, body):
+    """Return a scope and a `receive` for a request with this body."""
+    old = (b"content-length", b"transfer-encoding")
+    headers = [each for each in request.scope["headers"] if each[0] not in old]
+    headers.append((b"content-length", str(len(body)).encode()))
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive():
+        return messages.pop() if messages else await request.receive()
+
+    return {**request.scope, "headers": headers}, receive
+
+
+def bound_upload_id(request):
+    """Let at most 10,000 names of uploads be in use: Gradio remembers each for good."""
+    if name := request.query_params.get("upload_id"):
+        request.scope["query_string"] = f"upload_id={hash(name) % 10_000}".encode()
+
+
+# ---- Messages ----
+
+BUSY = "Too many people are using this app right now. Please try again in a minute."
+ENDED = "This app has to be restarted by its host. Please try again in a few minutes."
+GONE = "This result is not here any more. Please send your input again."
+NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
+NOTHING = "This app has nothing at this address."
+
+
+def refuse(status, message):
+    return JSONResponse({"detail": message}, status, {"Retry-After": "60"} if status == 429 else {})
+
+
+async def say_busy(request, error):
+    """Tell who finds the queue full; proxies replace Gradio's own 503 by a page of theirs."""
+    return refuse(429, ENDED if "stopped" in error.detail else BUSY)
