@@ -136,12 +136,12 @@ def place_import(text, line):
         return text
     for name in names_of(new):
         text = without_import(text, name)
-    before = [node.end_lineno for node in imports(text) if order(node) <= order(new)]
-    after = [node.lineno - 1 for node in imports(text) if order(node) > order(new)]
-    if not before and not after:
+    if not imports(text):
         raise NoPlace("imports nothing")
-    row = max(before) if before else min(after)
-    return insert(text, row, line)
+    # below those that come before it; the first of a group is above the others of its group
+    group = [node for node in imports(text) if order(node)[0] == order(new)[0]] or imports(text)
+    before = [node.end_lineno for node in group if order(node) <= order(new)]
+    return insert(text, max(before) if before else group[0].lineno - 1, line)
 
 
 def without_import(text, name):

@@ -35,7 +35,8 @@ def gallery(tmp_path):
 
 def copy_gallery(place):
     ignore = shutil.ignore_patterns("*.pth", "*.replaced", ".download-*", "__pycache__", ".*_cache")
-    for folder in ("example_apps", "scripts", "docs/recipes", ".devcontainer", *FOLDERS):
+    copied = ("example_apps", "scripts", "docs/recipes", "docs/starting_points", ".devcontainer")
+    for folder in (*copied, *FOLDERS):
         shutil.copytree(ROOT / folder, place / "gallery" / folder, ignore=ignore)
     for file in ("LICENSE", "pyproject.toml"):
         shutil.copy(ROOT / file, place / "gallery")
@@ -220,9 +221,9 @@ def running(folder, python=sys.executable):
         with contextlib.closing(Client(url, verbose=False, download_files=folder)) as client:
             yield url, client
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)  # the Dockerfiles' STOPSIGNAL
         printed = process.communicate(timeout=20)[0]
-    assert process.returncode == 0
+    assert process.returncode == 0, printed
     assert not re.search("traceback|warn", printed.lower()), printed
 
 

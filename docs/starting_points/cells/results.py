@@ -24,7 +24,8 @@ def show(image, labels, uploads):
 
     `labels` has the height and width of the image: 0 is background, 1, 2, 3, ... are the objects.
     Areas are in pixels; x and y, also in pixels, are those of the centre, from the upper left
-    corner. The files are written to the folder `uploads`. Raises gr.Error if there are more objects than a mask with 16 bits can name.
+    corner. The files are written to the folder `uploads`.
+    Raises gr.Error if there are more objects than a mask with 16 bits can name.
     """
     if labels.max() > MOST:
         refuse(f"There are more than {MOST:,} objects. Please set a larger smallest object.")

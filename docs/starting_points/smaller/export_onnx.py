@@ -69,8 +69,11 @@ def main():
     NEW.replace(HERE / "data" / "model.onnx")
     names = "".join(f"{label}\n" for label in LABELS)
     (HERE / "data" / "labels.txt").write_text(names, encoding="utf-8")
-    for file in [*(folder / "data").glob("*.jpg"), *(folder / "data").glob("[Re]*.[mj]*")]:
+    for file in [file for file in images if file != "noise"]:
         shutil.copy(file, HERE / "data")
+    for name in ("README.md", "expected.json"):  # who made them; what they show
+        if (folder / "data" / name).exists():
+            shutil.copy(folder / "data" / name, HERE / "data")
     print(f"Wrote data/model.onnx and data/labels.txt: the same predictions as {folder.name}.")
 
 
