@@ -26,7 +26,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-MCP = "/gradio_api/mcp"
+MCP, TOOL = "/gradio_api/mcp", "classify"
 METHODS = {"initialize", "ping", "tools/list", "tools/call"}
 METHODS |= {"resources/list", "resources/templates/list", "prompts/list"}  # all of them empty
 AT_ONCE = asyncio.Semaphore(2)  # so many calls of agents run at the same time
@@ -93,22 +93,22 @@ async def look(request, path):
         body = await read(limited(request, MAX_JSON))
         try:
             message = orjson.loads(body)
-            method, number = str(message["method"]), message.get("id")
-        except (ValueError, TypeError, KeyError):
+            method, tool = str(message["method"]), (message.get("params") or {}).get("name", TOOL)
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise Refused(400, "This is not a message of MCP.") from None
-        if method not in METHODS and not method.startswith("notifications/"):
-            error = {"code": -32601, "message": "Method not found"}
-            response = JSONResponse({"jsonrpc": "2.0", "id": number, "error": error})
+        known = method in METHODS or method.startswith("notifications/")
+        if not known or not str(tool).endswith(TOOL):  # Spaces put their own name before it
+            error = {"code": -32601, "message": "There is no such method or tool."}
+            error = {"jsonrpc": "2.0", "id": message.get("id"), "error": error}
+            response = JSONResponse(error)
         scope, receive = replay(request, body)
         names = (b"x-forwarded-host", b"x-forwarded-proto")
         scope["headers"] = [each for each in scope["headers"] if each[0] not in names]
-    elif request.method not in ("GET", "HEAD") or "event-stream" in request.headers.get(
-        "accept", ""
-    ):
-        raise Refused(405, "Send a message of MCP to this address, by POST.")
     elif path not in (MCP, f"{MCP}/schema"):
         raise Refused(404, "There is nothing here.")
-    return {**scope, "query_string": b"tools=classify"}, receive, response
+    elif request.method != "GET" or "text/event-stream" in request.headers.get("accept", ""):
+        raise Refused(405, "Send a message of MCP to this address, by POST.")
+    return {**scope, "query_string": f"tools={TOOL}".encode()}, receive, response
 
 
 async def respond(predict, image, uploads):

@@ -60,7 +60,7 @@ def add_to_page(predict):
     files = gr.File(label="Your images, or ZIP files", file_count="multiple", height=200)
     submit = gr.Button("Classify all", variant="primary")
     table = gr.Dataframe(label="Predictions", headers=HEADERS, column_widths=WIDTHS, wrap=True)
-    file = gr.File(label="The predictions as a CSV file", interactive=False)
+    file = gr.File(label="The predictions as a CSV file", interactive=False, height=100)
     # one such run at a time: between two of its images, others get their predictions
     settings = {"preprocess": False, "concurrency_limit": 1, "show_progress_on": table}
     submit.click(predict_many, files, [table, file], **settings)
