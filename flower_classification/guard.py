@@ -28,6 +28,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 SWEEP_S, KEEP_S = 300, 1800  # every 300 s, delete uploads older than 1,800 s
 LOCAL = ["localhost", "127.0.0.1"]
+# Gradio's page can't read the pages by which a proxy says that the app is away
+AWAY = """<script>
+const ask = window.fetch;
+window.fetch = async (...request) => {
+  const response = await ask(...request);
+  if (![502, 503, 504].includes(response.status)) return response;
+  const detail = "The app cannot be reached right now. Please try again in a minute.";
+  return Response.json({detail}, {status: 502});
+};
+</script>"""
 
 
 def prepare_uploads():
@@ -122,6 +132,7 @@ def settings(demo, routes=(), **changes):
     return {
         "server_name": host,  # 0.0.0.0: from outside a container, too
         "server_port": port,
+        "head": AWAY,
         "max_file_size": "20mb",
         "mcp_server": False,
         "run_history": False,  # inputs and predictions do not stay in the browser

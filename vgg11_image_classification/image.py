@@ -31,7 +31,7 @@ def read_image(upload, enough=None):
     1/2, 1/4 or 1/8 of its size, in half the time, and of a very long strip the middle is taken.
     Raises gr.Error with a message for the user.
     """
-    if not upload or not upload["path"]:
+    if not isinstance(upload, dict) or not upload.get("path"):
         refuse("Please choose an image first.")
     path = upload["path"]
     with open(path, "rb") as file:
