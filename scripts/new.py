@@ -19,6 +19,7 @@ import textwrap
 import unicodedata
 from pathlib import Path
 
+import origin
 import recipes
 from apps import ROOT, SUFFIX, App, find_app, find_apps
 
@@ -187,6 +188,9 @@ def make_folder(app, name, chosen=()):
     try:
         copy_folder(app, unfinished, name.replace("_", " ").capitalize(), name)
         left = recipes.put_in(chosen, unfinished) if chosen else {}
+        origin.write_note(
+            unfinished, folder_of(app).name if isinstance(app, App) else app.name, chosen
+        )
         unfinished.rename(ROOT / name)
         return left
     finally:

@@ -9,7 +9,7 @@ known about one is read from its page, README.md: there is no other registry.
 
     - topic: images
     - begins with: `resnet`, `vgg11`             the first of them if there is no FROM=
-    - not with: `heat_map`, and why              other recipes
+    - not with: `heat_map`: why                  other recipes
     - takes away: `download_model.py`, `pooch`   files and packages that are not needed any more
 
     <!-- lines -->                               a block of code with the lines for main.py
@@ -148,10 +148,14 @@ def put_in(recipes, folder):
 
 
 def has_place(text, lines, line):
-    """Tell whether a line that is no import has a place in a main.py, whatever the others have."""
+    """Tell whether a line has a place in a main.py, but for those that fit everywhere."""
     imports = [each for each in lines if "import " in each]
     try:
-        return line not in imports and bool(placing.place(text, [*imports, line]))
+        return (
+            line not in imports
+            and not line.startswith("settings(")
+            and bool(placing.place(text, [*imports, line]))
+        )
     except placing.NoPlace:
         return False
 
