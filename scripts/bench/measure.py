@@ -22,6 +22,7 @@ from apps import ROOT
 from bench import report, stopwatch, systems
 from bench.edit import edit
 from install import venv_python
+from new import copy_folder, find_source
 from recipes import find_recipe, put_in
 
 SCRIPTS = ROOT / "scripts"
@@ -106,23 +107,23 @@ def peak_memory(folder):
 def without_weights(folder):
     """Change a copied classifier so that it loads nothing, and is otherwise the same."""
     stub = "model = (lambda batch: torch.zeros(len(batch), len(LABELS)))  #"
-    edit(folder, "model = load_model().eval()", stub)
+    edit(folder, "model = load_model(", f"{stub} (")
 
 
 def make_smaller(place):
-    """Make resnet by the recipe `smaller`, and return its folder."""
-    folder = systems.copy_app("resnet", Path(place) / "smaller")
-    put_in(find_recipe("smaller"), folder)
-    program = folder / "export_onnx.py"
-    subprocess.run([sys.executable, program], check=True, stdout=subprocess.DEVNULL)
+    """Begin with the starting point `smaller` and resnet's network, and return its folder."""
+    folder, resnet = Path(place) / "smaller", systems.copy_app("resnet", Path(place) / "exported")
+    copy_folder(find_source("smaller"), folder, "Smaller", folder.name)
+    command = [sys.executable, folder / "export_onnx.py", resnet]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
 def apply_faster(folder, bfloat16=False):
     """Apply the recipe `faster` to a copied classifier."""
-    put_in(find_recipe("faster"), folder)
+    put_in([find_recipe("faster")], folder)
     if bfloat16:
-        edit(folder, '"f32",', '"bf16",')
+        edit(folder, '"f32"', '"bf16"', "faster.py")
 
 
 def measure_memory(place, found):
