@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from recipes import find_recipe, put_in
+from recipes import find_recipe, modules, put_in
 from test_new import copy_gallery, require_ready, running
 
 __all__ = ["environment", "make_app", "require_ready", "running", "use_trained_network"]
@@ -31,8 +31,12 @@ def environment(folder, *more):
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, venv], check=True)
     command = [uv, "pip", "install", "--quiet", "--python", python, *more]
     subprocess.run([*command, "-r", folder / "requirements.txt"], check=True, timeout=900)
-    # the first import compiles: on a busy machine, longer than `running` waits
-    subprocess.run([python, "-c", "import gradio"], check=True, timeout=300)
+    # the first import compiles: on a busy machine, that is longer than `running` waits
+    named = set().union(*map(modules, folder.glob("*.py"))) | {"mcp"}
+    named -= {file.stem for file in folder.glob("*.py")}
+    code = f"import contextlib, importlib\nfor name in {sorted(named)}:\n"
+    code += "    with contextlib.suppress(ImportError): importlib.import_module(name)"
+    subprocess.run([python, "-c", code], check=True, timeout=600)
     return python
 
 

@@ -21,12 +21,13 @@ import gradio as gr
 import guard
 import orjson
 from image import refuse
-from middleware import MAX_JSON, Refused, is_upload, limited, read, replay
+from middleware import Refused, is_upload, limited, read, replay
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 MCP, TOOL = "/gradio_api/mcp", "classify"
+MAX_MESSAGE = 4_500_000  # bytes: a photo of 3 MB as a data URI
 METHODS = {"initialize", "ping", "tools/list", "tools/call"}
 METHODS |= {"resources/list", "resources/templates/list", "prompts/list"}  # all of them empty
 AT_ONCE = asyncio.Semaphore(2)  # so many calls of agents run at the same time
@@ -90,7 +91,7 @@ async def look(request, path):
     """Return a request to the one tool, and a response if it is not passed on; or raise Refused."""
     scope, receive, response = request.scope, request.receive, None
     if request.method == "POST" and path == MCP:
-        body = await read(limited(request, MAX_JSON))
+        body = await read(limited(request, MAX_MESSAGE))
         try:
             message = orjson.loads(body)
             method, tool = str(message["method"]), (message.get("params") or {}).get("name", TOOL)
@@ -105,7 +106,7 @@ async def look(request, path):
         names = (b"x-forwarded-host", b"x-forwarded-proto")
         scope["headers"] = [each for each in scope["headers"] if each[0] not in names]
     elif path not in (MCP, f"{MCP}/schema"):
-        raise Refused(404, "There is nothing here.")
+        raise Refused(404 if request.method == "GET" else 400, "There is nothing here.")
     elif request.method != "GET" or "text/event-stream" in request.headers.get("accept", ""):
         raise Refused(405, "Send a message of MCP to this address, by POST.")
     return {**scope, "query_string": f"tools={TOOL}".encode()}, receive, response
