@@ -166,6 +166,7 @@ THEIRS |= {"picture.py"}  # in copies that were made before it was called image.
 def test_commands_settings_options_and_files_exist(file):
     apps = {name for app in find_apps() for name in app.names} | {"all", "gallery"}
     apps |= {"resnt"}  # an exercise: a typing error
+    apps |= {folder.name for folder in (ROOT / "docs" / "starting_points").iterdir()}
     apps |= {*re.findall(r"NAME=(\w+)", (ROOT / file).read_text(encoding="utf-8"))}
     apps |= {name.removesuffix("_app.py") for name in THEIRS}
     files = {Path(name).name for name in FILES} | THEIRS
