@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
-BENCH = ("install --app resnet scripts/requirements.txt", "environment bench")
+BENCH = ("install --app resnet", "environment bench")
 # one after the other: an app, and Ray in an environment of its own
 SCALE = ("install --app {APP}", "environment scale")
 TEST_TOOLS = ("install tests/requirements.txt", ".venv maintain.browser")
@@ -34,11 +34,7 @@ COMMANDS = {
         "gallery.assemble --install",
         ".venv gallery.serve --host {HOST} --port {PORT}",
     ),
-    "new": ("new --from={FROM} -- {NAME}",),
-    "new WITH": (
-        "install scripts/requirements.txt",
-        ".venv new --from={FROM} --with={WITH} -- {NAME}",
-    ),
+    "new": ("new --from={FROM} --with={WITH} -- {NAME}",),
     "model": ("install --app {APP} --only pooch,requests,tqdm", ".venv model {APP}"),
     "train": ("train {APP} {ARGS}",),
     "smoke": ("install --app {APP}", ".venv smoke {APP}"),
@@ -113,7 +109,8 @@ make run APP=sepia           start an app, then open http://localhost:8080
 make gallery                 one page with all apps, at http://localhost:8080
 make new NAME=leaf_disease FROM=resnet
                              make a folder for your own app; FROM=hello for a bare start
-     WITH=many_images        with a recipe; `make list` names them
+     WITH=many_images,not_sure
+                             with recipes; `make list` names them, and more to begin with
 make model APP=resnet        fetch the weights of an app, nothing else
 make train APP=flower        train the model of an app that has a train_model.py
      ARGS=--help             what can be set: epochs, folder of the data, ...
@@ -209,8 +206,6 @@ def main():
     if command not in COMMANDS:
         sys.exit(f'There is no command "{command}". There are: {", ".join(COMMANDS)}')
     settings = {**read_settings(words), **MARKS}
-    if command == "new" and settings["WITH"]:
-        command = "new WITH"  # a recipe is read by a package
     for step in COMMANDS[command]:
         module, *arguments = fill_in(step, settings)
         python = sys.executable

@@ -13,16 +13,8 @@ from apps import ROOT
 
 NOTE = "copied_from.json"
 # an author changes main.py, requirements.txt, data/ and the texts; these stay as they are copied
-OURS = [
-    "guard.py",
-    "middleware.py",
-    "image.py",
-    "weights.py",
-    "cores.py",
-    "Dockerfile",
-    ".dockerignore",
-]
-OURS += ["start-script.sh", "constraints.txt"]
+OURS = ["guard.py", "middleware.py", "image.py", "weights.py", "cores.py", "start-script.sh"]
+OURS += ["Dockerfile", ".dockerignore", "constraints.txt"]
 
 
 def digest(file):
@@ -31,21 +23,24 @@ def digest(file):
 
 
 def version():
-    """Return the version of the gallery, and its commit, or None where Git does not know it."""
+    """Return the version of the gallery, and its commit; None where that is not known."""
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = None
-    return re.search(r"(?m)^version: *\"?([^\"\n]+)", citation)[1], commit
+    number = re.search(r"(?m)^version: *\"?([^\"\n]+)", citation)
+    return number and number[1], commit
 
 
-def write_note(folder, source):
-    """Write the note into `folder`, a copy of the folder called `source`."""
+def write_note(folder, source, recipes=()):
+    """Write the note into `folder`, a copy of the folder `source` with files of these recipes."""
     number, commit = version()
-    files = {name: digest(folder / name) for name in OURS if (folder / name).is_file()}
-    note = {"from": source, "version": number, "commit": commit, "sha256": files}
+    names = OURS + [file.name for each in recipes for file in each.folder.glob("files/*.py")]
+    files = {name: digest(folder / name) for name in names if (folder / name).is_file()}
+    note = {"from": source, "recipes": [each.name for each in recipes]}
+    note |= {"version": number, "commit": commit, "sha256": files}
     (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -24,6 +24,7 @@ from smoke import free_port
 PHOTOS = ROOT / "resnet_image_classification" / "data"
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 ON_GITHUB = {".devcontainer/devcontainer.json", ".github/workflows/publish.yml", ".gitignore"}
+ADDED = {*ON_GITHUB, "copied_from.json"}
 SUMMARY = '"""Leaf disease: to be written: what the app does, in one line."""'
 
 
@@ -35,9 +36,10 @@ def gallery(tmp_path):
 
 def copy_gallery(place):
     ignore = shutil.ignore_patterns("*.pth", "*.replaced", ".download-*", "__pycache__", ".*_cache")
-    for folder in ("example_apps", "scripts", "docs/recipes", ".devcontainer", *FOLDERS):
+    copied = ("example_apps", "scripts", "docs/recipes", "docs/starting_points", ".devcontainer")
+    for folder in (*copied, *FOLDERS):
         shutil.copytree(ROOT / folder, place / "gallery" / folder, ignore=ignore)
-    for file in ("LICENSE", "pyproject.toml"):
+    for file in ("LICENSE", "CITATION.cff", "pyproject.toml"):
         shutil.copy(ROOT / file, place / "gallery")
     return place / "gallery"
 
@@ -136,7 +138,7 @@ def test_a_copied_classifier_has_all_but_what_is_of_its_model_and_its_own_name(g
         (original / name).parent.mkdir(exist_ok=True)
         (original / name).write_text("not to be copied")
     folder = new(gallery, "leaf_disease", source)
-    assert files(folder) == wanted | ON_GITHUB
+    assert files(folder) == wanted | ADDED
     for name in wanted - {"main.py", "README.md"}:
         assert (folder / name).read_bytes() == (original / name).read_bytes()
     main, before = ({*(f / "main.py").read_text().splitlines()} for f in (folder, original))
@@ -160,7 +162,7 @@ def test_a_copied_step_has_its_code_and_no_more_than_it_needs(gallery, source):
     assert named == ["main.py", "requirements.txt", "README.md"]
     assert "\nStart it: make run APP=leaf_disease " in said
     more = {"image.py"} if source == "sepia" else set()
-    assert files(folder) == files(bare) | ON_GITHUB | more
+    assert files(folder) == files(bare) | ADDED | more
     packages = (step.folder if source == "sepia" else bare) / "requirements.txt"
     assert (folder / "requirements.txt").read_text() == packages.read_text()
     main, card = (folder / "main.py").read_text(), (folder / "README.md").read_text()
@@ -220,9 +222,9 @@ def running(folder, python=sys.executable):
         with contextlib.closing(Client(url, verbose=False, download_files=folder)) as client:
             yield url, client
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)  # the Dockerfiles' STOPSIGNAL
         printed = process.communicate(timeout=20)[0]
-    assert process.returncode == 0
+    assert process.returncode == 0, printed
     assert not re.search("traceback|warn", printed.lower()), printed
 
 
