@@ -8,7 +8,6 @@ gets what GitHub needs to build and publish its image. Needs nothing but Python.
 
 import argparse
 import ast
-import itertools
 import keyword
 import os
 import re
@@ -20,6 +19,7 @@ import unicodedata
 from pathlib import Path
 
 import origin
+import placing
 import recipes
 from apps import ROOT, SUFFIX, App, find_app, find_apps
 
@@ -30,7 +30,7 @@ SHARED = (ROOT / "resnet_image_classification", ROOT / "docs/recipes/many_images
 ON_GITHUB, CODESPACE = ROOT / "scripts" / "on_github", ROOT / ".devcontainer"
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
 LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store training".split()
-IMPORT = (ast.Import, ast.ImportFrom)
+WHERE = ("server_name", "server_port")  # what guard.py decides
 LONGEST = 40
 IMPOSSIBLE = (
     (r"\s", "has a space in it"),
@@ -82,37 +82,32 @@ def write(file, text):
     file.write_text(text, encoding="utf-8", newline="\n")
 
 
-def split_main(file):
-    """Return an app's imports, its code, the settings of launch(), and the lines that call it."""
-    lines = read(file).splitlines(keepends=True)
-    match ast.parse("".join(lines), file.name).body:
-        case [ast.Expr(), *nodes, ast.If(body=[*_, ast.Expr(ast.Call() as launch)]) as last]:
-            imports = [*itertools.takewhile(lambda n: isinstance(n, IMPORT), nodes)]
-            code = lines[imports[-1].end_lineno : last.lineno - 1]
-            settings = {setting.arg: ast.unparse(setting) for setting in launch.keywords}
-            return {*map(ast.unparse, imports)}, code, settings, lines[last.lineno - 1 :]
-    raise ValueError(f"{file.name} does not end with demo.launch(...), as the other steps do")
-
-
-def order(line):
-    """Return the place of an import among others: Python's own modules come first."""
-    module = re.match(r"\w+ (\w+)", line)[1]
-    return module not in sys.stdlib_module_names, line.startswith("from"), module
+def protect(text, name):
+    """Return the text of a step's file, protected and launched as `bare` is."""
+    tree, bare = ast.parse(text, name), read(BARE / "main.py")
+    match tree.body:
+        case [*_, ast.If(body=[*_, ast.Expr(ast.Call() as launch)]) as last]:
+            text = "".join(text.splitlines(keepends=True)[: last.lineno - 1])
+        case _:
+            raise ValueError(f"{name} does not end with demo.launch(...), as the other steps do")
+    text += bare[bare.index("if __name__") :]
+    if "prepare_uploads()" not in text:
+        pages = [node.lineno for node in tree.body if ast.unparse(node).startswith("demo = ")]
+        text = placing.insert(text, pages[0] - 1, re.search(r"(?m)^prepare_uploads\(.*", bare)[0])
+    kept = [each for each in launch.keywords if each.arg not in (None, *WHERE)]
+    lines = [f"settings(demo, {ast.unparse(each)})" for each in kept]
+    return placing.place(text, ["from guard import prepare_uploads, settings", *lines])
 
 
 def put_in(step, folder):
-    """Put the code of a step between the imports and the launch of a copy of `bare`."""
-    imports, code, settings, _ = split_main(step)
-    others, _, usual, launch = split_main(BARE / "main.py")
-    launch[-1:-1] = [f"        {settings[name]},\n" for name in settings if name not in usual]
-    groups = itertools.groupby(sorted(imports | others, key=order), lambda line: order(line)[0])
-    top = "\n\n".join(['""""""', *("\n".join(lines) for _, lines in groups)])
-    write(folder / "main.py", "".join([top, "\n", *code, *launch]))
-    packages = [module for is_package, _, module in map(order, imports - others) if is_package]
-    lists = ["requirements.txt", "constraints.txt"] if packages else []
-    for name in [*(f"{package}.py" for package in packages), *lists]:
-        if step.with_name(name).exists():
-            shutil.copy(step.with_name(name), folder)
+    """Put the code of a step into a copy of `bare`, with the files that it imports."""
+    write(folder / "main.py", protect(read(step), step.name))
+    own = [step.with_name(f"{module}.py") for module in recipes.modules(step)]
+    own = [file for file in own if file.exists() and not (folder / file.name).exists()]
+    if own:  # sepia, which needs more packages
+        own += [step.with_name(name) for name in ("requirements.txt", "constraints.txt")]
+    for file in own:
+        shutil.copy(file, folder)
 
 
 def add_starting_point(point, folder):

@@ -169,7 +169,7 @@ def copy(recipe, folder):
     for file in files.glob("*.py"):
         for module in sorted(modules(file) & ours):
             if not (folder / f"{module}.py").exists():
-                raise ValueError(f"{recipe.name} needs a {module}.py, which this app does not have")
+                raise ValueError(f"{recipe.name} needs {module}.py, which this app does not have")
 
 
 def modules(file):

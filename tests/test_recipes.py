@@ -48,7 +48,7 @@ def new_by_program(gallery, *words, works=False):
 # ---- Alone ----
 
 ALONE = [(recipe.name, source) for recipe in RECIPES for source in recipe.sources]
-ALONE += [("", point.name) for point in POINTS]
+ALONE += [("lab_images", "sepia"), *(("", point.name) for point in POINTS)]
 
 
 @pytest.mark.parametrize(("name", "source"), ALONE)
@@ -307,10 +307,10 @@ def test_lines_without_a_place_are_printed_and_nothing_else_is_done_by_halves(tm
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("FROM=sepia", "WITH=lab_images"), "main.py has no page that begins with"),
-        (("FROM=sepia", "WITH=faster"), "faster needs a cores.py, which this app does not have"),
+        (("FROM=hello", "WITH=lab_images"), "lab_images needs image.py, which this app does not"),
+        (("FROM=sepia", "WITH=faster"), "faster needs cores.py, which this app does not have"),
         (("FROM=iris", "WITH=many_images"), "main.py has no `predict`, which many_images needs"),
-        (("FROM=smaller", "WITH=heat_map"), "heat_map needs a cores.py, which this app does not"),
+        (("FROM=smaller", "WITH=heat_map"), "heat_map needs cores.py, which this app does not"),
     ],
 )
 def test_a_recipe_that_does_not_fit_at_all_makes_nothing(tmp_path, words, reason):
