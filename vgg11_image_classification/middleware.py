@@ -105,7 +105,7 @@ async def forgetting(blocks):
 # ---- Requests ----
 
 ID, NAME, REST = r"[\w-]{1,64}", r"[^/\x00-\x1f]{1,100}", r"[^\x00-\x1f]+"
-GET = rf"""/ | /(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/\d+)?)/?
+GET = rf"""/ | /(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/(192|512))?)/?
  | /(static|assets|svelte)/{REST}
  | /gradio_api/(info|openapi\.json|app_id|user|token|login_check|startup-events|theme\.css)/?
  | /gradio_api/(queue/(data|status)|upload_progress|heartbeat/{ID}|call/(v2/)?{NAME}/{ID})
