@@ -7,8 +7,8 @@ import sys
 
 import pytest
 from apps import find_app
-from bench import report, stopwatch
 from conftest import ROOT, SCRIPTS, import_file
+from maintain.bench import report, stopwatch
 from PIL import Image
 from scale import report as scale_report
 

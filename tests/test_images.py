@@ -19,7 +19,7 @@ import torch
 from apps import find_app
 from conftest import BASE_IMAGE, engine_here, long
 from container import images
-from container.smoke import MORE
+from container.engine import MORE, call
 from PIL import Image
 from smoke import free_port
 
@@ -148,7 +148,7 @@ def test_a_changed_app_is_packaged_without_installing_anything_again(built, tmp_
     file = copy / "sepia_app.py"
     file.write_text(file.read_text() + "# changed\n")
     command = [*engine_here(), "build", "--build-arg", "APP=sepia", "-t", "sepia:changed", copy]
-    ended = images.engine_run(command[:1], *command[1:], capture_output=True, text=True)
+    ended = call(command[:1], *command[1:], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     printed = ended.stdout + ended.stderr
     assert "Collecting gradio" not in printed
@@ -174,7 +174,7 @@ def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, chang
     (tmp_path / "Dockerfile").write_text(f"FROM {built}\n{change}\n")
     engine, tag = engine_here(), "broken"
     build = ["build", "-t", f"sepia:{tag}", tmp_path]
-    assert not images.engine_run(engine, *build, capture_output=True).returncode
+    assert not call(engine, *build, capture_output=True).returncode
     ended = run_smoke(tag)
     assert ended.returncode != 0
     assert re.search(rf"^FAIL +sepia: {failure}", ended.stdout, re.MULTILINE), ended.stdout
@@ -205,7 +205,7 @@ def test_a_container_at_its_memory_limit_is_restarted_and_responds(built, tmp_pa
             time.sleep(0.5)
         raise AssertionError("it does not come back")
 
-    started = images.engine_run(
+    started = call(
         engine, "run", "--detach", "--name", name, *publish, *limits, built, capture_output=True
     )
     assert not started.returncode, started.stderr
@@ -217,7 +217,7 @@ def test_a_container_at_its_memory_limit_is_restarted_and_responds(built, tmp_pa
         wait_for_page()
         assert ask((100, 100)) == 200
     finally:
-        images.engine_run(engine, "rm", "--force", "--time", "0", name, capture_output=True)
+        call(engine, "rm", "--force", "--time", "0", name, capture_output=True)
 
 
 @needs_engine
@@ -232,5 +232,5 @@ def test_a_container_with_one_core_gets_one_thread(built):
     run += ["--volume", f"{folder / 'cores.py'}:/tmp/cores.py:ro", "--workdir", "/tmp"]
     run += ["--entrypoint", "python", built, "-c"]
     code = "import torch; torch.set_num_threads(4); import cores; print(cores.CORES)"
-    ended = images.engine_run(engine_here(), *run, code, capture_output=True, text=True)
+    ended = call(engine_here(), *run, code, capture_output=True, text=True)
     assert ended.stdout == "1\n", ended.stderr

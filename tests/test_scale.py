@@ -22,8 +22,8 @@ import pytest
 import requests
 import torch
 from apps import find_app
-from bench.photos import make_photo
 from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
+from maintain.bench.photos import make_photo
 from sample_images import save_all
 from scale import form
 from smoke import free_port

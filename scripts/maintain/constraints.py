@@ -5,7 +5,6 @@ Next year's build then gets this year's packages. uv finds versions that fit tog
 time: it takes the newest versions that fit. A recipe that brings packages has a file of its own.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -67,8 +66,7 @@ def resolve(file, text, first):
     return done.stdout
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
+def main():
     first = None
     for file, wanted in find_lists():
         text = resolve(file, wanted, first)
@@ -76,7 +74,3 @@ def main(argv=None):
         file.write_text(text, encoding="utf-8", newline="\n")
         first = first or file
         print(f"{file.relative_to(ROOT)}: {len(text.splitlines())} lines", flush=True)
-
-
-if __name__ == "__main__":
-    main()

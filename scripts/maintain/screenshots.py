@@ -6,7 +6,6 @@ chapter "Your own app" says, with a network whose trained weights come as a pack
 of the recipes are taken by their tests.
 """
 
-import argparse
 import contextlib
 import re
 import subprocess
@@ -74,14 +73,9 @@ def take_screenshot(browser, app, file):
             page.close()
 
 
-def main(argv=None):
+def main(name):
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(description="Take the screenshots that the README shows.")
-    parser.add_argument(
-        "app", nargs="?", default="all", help="as in `make list`; own-app; recipes; or all"
-    )
-    name = parser.parse_args(argv).app
     FOLDER.mkdir(parents=True, exist_ok=True)
     if name in ("all", "recipes"):
         command = ["-m", "pytest", "--screenshots", "-m", "recipes", ROOT / "tests"]
@@ -102,7 +96,3 @@ def main(argv=None):
             file = FOLDER / f"{app.name}.png"
             take_screenshot(browser, app, file)
             print(f"{file.relative_to(ROOT)}: {file.stat().st_size // 1000} kB", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -19,10 +19,10 @@ from statistics import median
 
 import psutil
 from apps import ROOT
-from bench.measure import machine
-from bench.measure import program as run_module
-from bench.photos import make_photo
-from bench.systems import copy_app
+from maintain.bench.measure import machine
+from maintain.bench.measure import program as run_module
+from maintain.bench.photos import make_photo
+from maintain.bench.systems import copy_app
 from smoke import free_port
 
 KINDS = {"single process": None, "1 replica": 1, "2 replicas": 2}
@@ -85,7 +85,7 @@ def wait_until_open(url):
 
 def visit(url, users, seconds):
     words = ("gradio", url, "--users", users, "--seconds", seconds)
-    return run_module(sys.executable, "bench.users", *words)
+    return run_module(sys.executable, "maintain.bench.users", *words)
 
 
 def measure_page(app, replicas, users, seconds):

@@ -10,7 +10,7 @@ import math
 from statistics import median
 
 from apps import ROOT
-from bench.report import digest
+from maintain.bench.report import digest
 
 BENCH, IMAGES = ROOT / "docs" / "bench", ROOT / "docs" / "images"
 BUSY = 0.7  # of a core: with more, users wait behind one another

@@ -7,7 +7,7 @@ be woken for each.
 
 from statistics import median
 
-from bench.edit import edit
+from maintain.bench.edit import edit
 
 BEFORE = "@share_cores()"
 LINES = """def timed(function):

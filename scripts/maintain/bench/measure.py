@@ -19,9 +19,9 @@ from statistics import median
 
 import psutil
 from apps import ROOT
-from bench import report, stopwatch, systems
-from bench.edit import edit
 from install import venv_python
+from maintain.bench import report, stopwatch, systems
+from maintain.bench.edit import edit
 from recipes import find_recipe, put_in
 
 SCRIPTS = ROOT / "scripts"
@@ -42,7 +42,7 @@ def visit(server, *options):
     """Let users come to a server that is awake meanwhile; return what they saw."""
     server.wake()
     try:
-        seen = program(sys.executable, "bench.users", server.kind, server.url, *options)
+        seen = program(sys.executable, "maintain.bench.users", server.kind, server.url, *options)
     finally:
         server.rest()
     took = seen["took"]
@@ -210,7 +210,9 @@ def measure(place, rounds, seconds):
                     found["phone"].setdefault(name, {}).setdefault(str(users), []).append(seen)
         for name, server in servers.items():
             found.setdefault("resting", {})[name] = server.memory()
-        found.setdefault("bare", []).append(program(sys.executable, "bench.bare", folders["app"]))
+        found.setdefault("bare", []).append(
+            program(sys.executable, "maintain.bench.bare", folders["app"])
+        )
         found["start_s"].append(start_seconds(folders["app"], smaller))
         say(f"round {number + 1} of {rounds}")
     for server in (timed, *servers.values()):

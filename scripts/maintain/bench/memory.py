@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from apps import ROOT, find_app
-from bench import report, systems
-from bench.measure import machine, program, say
+from maintain.bench import report, systems
+from maintain.bench.measure import machine, program, say
 
 USERS = 8
 
@@ -36,7 +36,7 @@ def main(argv=None):
         predictions = 0
         while predictions < options.predictions:
             words = ("--users", USERS, "--seconds", 0, "--at-least", options.step // USERS)
-            seen = program(sys.executable, "bench.users", server.kind, server.url, *words)
+            seen = program(sys.executable, "maintain.bench.users", server.kind, server.url, *words)
             predictions += seen["answers"]
             files = [file for file in (folder / "uploads").rglob("*") if file.is_file()]
             point = {"answers": predictions, "memory_mb": server.memory()}

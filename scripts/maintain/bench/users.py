@@ -11,7 +11,7 @@ import json
 import time
 
 import aiohttp
-from bench.photos import SIZES, make_photo
+from maintain.bench.photos import SIZES, make_photo
 
 
 async def ask_gradio(session, url, image):

@@ -15,11 +15,11 @@ import time
 
 import gevent
 from apps import find_app
-from bench import systems
-from bench.memory import image_settings
-from bench.photos import make_photo
 from locust import FastHttpUser, between, constant, task
 from locust.env import Environment
+from maintain.bench import systems
+from maintain.bench.memory import image_settings
+from maintain.bench.photos import make_photo
 
 DIFFERENT = 200  # images or names; with more users than that, some send the same
 SAME = 1e-6  # probabilities that are closer are the same
