@@ -35,7 +35,7 @@ def protected(demo, given, **changes):
     if "app_kwargs" not in given:
         demo.queue(max_size=200, api_open=False)  # 200 users may wait; no model runs beside it
         given = {k: v for k, v in given.items() if k not in ("server_name", "server_port")}
-        return settings(demo, **given, **changes)
+        return settings(demo, **{**given, **changes})
     return {**given, **changes}
 
 

@@ -6,8 +6,10 @@ python download_model.py --file PATH   no network: check and copy a file that yo
 python download_model.py --if-missing  do nothing if any file (perhaps your own) is there already
 """
 
+import _thread
 import argparse
 import atexit
+import contextlib
 import errno
 import filecmp
 import os
@@ -15,6 +17,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -34,6 +37,7 @@ MIN_BYTES = 525_000_000  # 131,388,582 weights of 4 bytes are 525.6 MB
 MAX_BYTES = 600_000_000
 
 TIMEOUT_S = 30  # without any data
+TOTAL_S = 4 * 3600  # for one attempt
 RETRY_WAITS_S = (2, 10)  # before the second and the third attempt
 PART = FILE.parent / ".download-new" / FILE.name  # moved to FILE once it is whole and checked
 CHECK = "SHA-256 digest" if SHA256 else "PyTorch format (no digest was published)"
@@ -61,8 +65,47 @@ def find_fault(path):
     return None if good else f"it is another file, or damaged: wrong {CHECK}"
 
 
+class TooLong(ValueError):
+    """A download that has no end; the message says so."""
+
+
+class Limited:
+    """A file that takes no more bytes than the model can have."""
+
+    def __init__(self, file):
+        self.file, self.left = file, MAX_BYTES
+
+    def write(self, chunk):
+        self.left -= len(chunk)
+        if self.left < 0:
+            raise TooLong(f"it sends more than {MAX_BYTES:,} bytes, so it is another file")
+        return self.file.write(chunk)
+
+    def flush(self):
+        self.file.flush()
+
+
+@contextlib.contextmanager
+def time_limit():
+    """Raise TooLong after TOTAL_S, even if the server never gets as far as sending data."""
+    late = threading.Event()
+    timer = threading.Timer(TOTAL_S, lambda: (late.set(), _thread.interrupt_main()))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not late.is_set():
+            raise
+        raise TooLong(f"it was not complete after {TOTAL_S:,} s") from None
+    finally:
+        timer.cancel()
+
+
 def explain(error):
     """Return why a download failed, and whether another attempt may help."""
+    if isinstance(error, TooLong):
+        return str(error), False
     if isinstance(error, requests.HTTPError):
         status = error.response.status_code
         reason = "has no such file (404)" if status == 404 else f"responded with error {status}"
@@ -84,7 +127,9 @@ def download(url):
         print(f"Downloading {url}", flush=True)
         try:
             with PART.open("wb") as file, tqdm.wrapattr(file, "write", MIN_BYTES, **bar) as out:
-                pooch.HTTPDownloader(timeout=TIMEOUT_S, chunk_size=2**16)(url, out, None)
+                fetch = pooch.HTTPDownloader(timeout=TIMEOUT_S, chunk_size=2**16)
+                with time_limit():
+                    fetch(url, Limited(out), None)
             return find_fault(PART)
         except (requests.RequestException, ValueError) as error:
             fault, temporary = explain(error)

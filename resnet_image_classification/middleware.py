@@ -226,11 +226,12 @@ class Guard:
         for name in ("session_hash", "event_id"):
             if body.get(name) is not None and not re.fullmatch(ID, str(body[name])):
                 raise Refused(400, f"{name} is made of up to 64 letters, digits and hyphens.")
+        body = self.clean(body)
         check_function(body, path.rstrip("/").rpartition("/")[2], blocks.config)
         queued = "/queue/" in path or "/call/" in path
         if queued:
             results.require_room(body.get("session_hash"), len(raw))
-        scope, receive = replay(request, orjson.dumps(self.clean(body)))
+        scope, receive = replay(request, orjson.dumps(body))
 
         async def listen(message):
             if queued:

@@ -87,7 +87,8 @@ def functions(client):
 
     where = f"{client.src_prefixed}info?all_endpoints=true"
     named = httpx.get(where, **client.httpx_kwargs).raise_for_status().json()["named_endpoints"]
-    return {name: named[name] for name in named if "load_example" not in name}  # of gr.Examples
+    # not those of gr.Examples and of the health check
+    return {name: named[name] for name in named if "load_example" not in name and name != "/alive"}
 
 
 def ask(client, image):

@@ -1,8 +1,7 @@
 """Start one app, on a host and port of one's choice, and say which address to open.
 
-The app's file runs unchanged, as with `python FILE`, but for two things: the server's name and
-port, which the file fixes for containers and for the workshop, are replaced; and an app that has no
-`guard.py`, such as `hello`, is protected by it as well.
+The app's file runs as it stands, as by `python FILE`. Only its launch is taken over: it listens
+where this command says, and an app without a guard.py, such as `hello`, is protected as well.
 """
 
 import argparse
@@ -15,7 +14,7 @@ import sys
 
 from apps import ROOT, find_app
 
-GUARD = ROOT / "example_apps" / "guard.py"
+LOCAL = ("127.0.0.1", "localhost")
 
 
 def parse_port(text):
@@ -46,7 +45,7 @@ def require_free_port(host, port):
 
 
 def address_in_network():
-    """Return this computer's address in its network; nothing is sent to find it."""
+    """Return this computer's address for others in the room; nothing is sent to find it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -55,38 +54,63 @@ def address_in_network():
         return probe.getsockname()[0]
 
 
-def guard():
-    """Return the settings of launch() that protect an app, and make its folder of uploads.
+def import_launcher():
+    """Return the modules launcher and guard of the step apps; an app still finds its own guard."""
+    folder = ROOT / "example_apps"
+    sys.path.insert(0, str(folder))
+    try:
+        import guard
+        import launcher
+    finally:
+        sys.path.remove(str(folder))
+    forget_modules(folder)
+    return launcher, guard
 
-    It is in the folder that the environment names now.
+
+def forget_modules(folder):
+    """Let the next app import modules of its own where this folder has some of the same name."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(f"{folder}{os.sep}"):
+            del sys.modules[name]
+
+
+def serve(host, port, name, queue=None, **changes):
+    """Return a context in which an app that launches itself is served on `host` and `port`.
+
+    `queue` and `changes` replace what the app gives to queue() and launch(). It runs until Ctrl-C.
     """
-    return runpy.run_path(str(GUARD))["GUARD"]
+    launcher, _ = import_launcher()
 
-
-def start_on(host, port, name):
-    """Make every Gradio app that is launched from now on listen on `host` and `port`."""
-    import gradio as gr
-
-    launch, closed = gr.Blocks.launch, {"app_kwargs": guard()}
-
-    def launch_here(demo, *args, **kwargs):
+    def launch(demo, given):
         here = {"server_name": host, "server_port": port, "quiet": True}
+        given = launcher.protected(demo, given, **{**changes, **here})
+        if queue:
+            demo.queue(**queue)
         try:
-            launch(demo, *args, **{**closed, **kwargs, **here, "prevent_thread_lock": True})
+            demo.launch(**given, prevent_thread_lock=True)
         except OSError as error:
             if "empty port" not in str(error):
                 raise
-            end_port_taken(port)  # by another program, while this app was loading
-        local = host in ("127.0.0.1", "localhost")
+            end_port_taken(port)  # by somebody else, while this app was loading
         print(f"{name} runs. Open http://localhost:{port} in your browser.")
-        if local:
+        if host in LOCAL:
             print("Only this computer can open it. Ctrl-C stops it.", flush=True)
         else:
             print(f"Everybody in your network can open it: http://{address_in_network()}:{port}")
             print("Ctrl-C stops it.", flush=True)
         demo.block_thread()
 
-    gr.Blocks.launch = launch_here
+    return launcher.launched_by(launch)
+
+
+def prepare(host, port):
+    """Get this program ready for an app that is going to listen on `host` and `port`."""
+    os.environ["GRADIO_SERVER_NAME"], os.environ["PORT"] = host, str(port)  # read by settings()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    for stop in (signal.SIGINT, signal.SIGTERM):  # also when started in the background
+        signal.signal(stop, signal.default_int_handler)
+    _, guard = import_launcher()
+    guard.prepare_uploads()
 
 
 def main(argv=None):
@@ -97,18 +121,12 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     app = find_app(arguments.app)
     require_free_port(arguments.host, arguments.port)
-    # Gradio asks its own server whether it is up; a proxy must not respond to that
-    os.environ["NO_PROXY"] = ",".join(
-        filter(None, [os.environ.get("NO_PROXY"), "localhost,127.0.0.1", arguments.host])
-    )
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    for stop in (signal.SIGINT, signal.SIGTERM):  # also when started in the background
-        signal.signal(stop, signal.default_int_handler)
     print(f"Starting {app.file.relative_to(app.file.parents[1])} ...", flush=True)
     try:
-        start_on(arguments.host, arguments.port, app.name)
+        prepare(arguments.host, arguments.port)
         sys.path[0] = str(app.folder)  # as with `python main.py`
-        runpy.run_path(str(app.file), run_name="__main__")
+        with serve(arguments.host, arguments.port, app.name):
+            runpy.run_path(str(app.file), run_name="__main__")
     except KeyboardInterrupt:
         print("Stopped.")
 

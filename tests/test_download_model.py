@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import zipfile
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,6 +92,29 @@ def stall(handler):
     handler.server.over.wait(PATIENCE_S)
 
 
+def endless(handler):
+    """Send zeros without an end; packed, these are few bytes on the way."""
+    packer = zlib.compressobj(wbits=31)
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.end_headers()
+    while not handler.server.over.is_set():
+        handler.wfile.write(packer.compress(bytes(2**20)))
+
+
+def only_soon(handler):
+    """Say again and again that the response is about to come."""
+    while not handler.server.over.wait(0.001):
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def drip(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    while not handler.server.over.wait(0.1):
+        handler.wfile.write(b"x")
+
+
 def silence(handler):
     handler.server.over.wait(PATIENCE_S)
 
@@ -126,7 +150,15 @@ class App:
         self.folder, self.data = folder, folder / "data"
         self.file, self.replaced = self.data / "model.pth", self.data / "model.pth.replaced"
 
-    def write(self, *sources, sha256=(DIGEST,), min_bytes=200_000, max_bytes=400_000, timeout_s=10):
+    def write(
+        self,
+        *sources,
+        sha256=(DIGEST,),
+        min_bytes=200_000,
+        max_bytes=400_000,
+        timeout_s=10,
+        total_s=60,
+    ):
         constants = 'FILE = Path(__file__).parent / "data" / "model.pth"\n'
         constants += f"SOURCES = {sources!r}\nSHA256 = {sha256!r}\n"
         constants += f"MIN_BYTES = {min_bytes}\nMAX_BYTES = {max_bytes}\n"
@@ -134,6 +166,7 @@ class App:
         assert blocks == text.count("\nTIMEOUT_S = 30 ") == text.count("_WAITS_S = (2, 10)") == 1
         text = text.replace("\nTIMEOUT_S = 30 ", f"\nTIMEOUT_S = {timeout_s} ")
         text = text.replace("_WAITS_S = (2, 10)", "_WAITS_S = (0.01, 0.02)")
+        text = text.replace("\nTOTAL_S = 4 * 3600 ", f"\nTOTAL_S = {total_s} ")
         (self.folder / "download_model.py").write_text(text, encoding="utf-8")
         return self
 
@@ -186,6 +219,21 @@ def assert_failed(app, ended, *words, code=1, left=()):
     for word in ("nothing was saved", *words):
         assert word.lower() in ended.err.lower()
     assert app.contents() == [*left]
+
+
+@pytest.mark.parametrize(
+    ("respond", "words"),
+    [
+        (endless, "more than 400,000 bytes"),
+        (reply(bytes(10**7), length="none"), "more than 400,000 bytes"),
+        (only_soon, "not complete after 2 s"),
+        (drip, "not complete after 2 s"),
+    ],
+)
+def test_a_download_without_an_end_is_ended(app, server, respond, words):
+    app.write(server.url("/model", respond), total_s=2)
+    assert_failed(app, app.run(), words)
+    assert server.requests == ["/model"]  # another attempt would be no better
 
 
 PYTORCH = "https://download.pytorch.org/models/"

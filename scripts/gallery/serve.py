@@ -12,20 +12,29 @@ import logging
 import os
 import runpy
 import shutil
-import signal
 import sys
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import gradio as gr
+import httpx
 import uvicorn
 from apps import find_apps
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from gallery.page import SCREENSHOTS, make_page
 from gradio.routes import INTERNAL_ROUTES
-from run import address_in_network, guard, parse_port, require_free_port
+from run import (
+    LOCAL,
+    address_in_network,
+    forget_modules,
+    import_launcher,
+    parse_port,
+    prepare,
+    require_free_port,
+)
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 # where a proxy serves the gallery, such as /workshop; most serve it at the top
 PREFIX = urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/")
@@ -37,23 +46,15 @@ SETTINGS -= {"server_name", "server_port", "root_path", "favicon_path", "ssr_mod
 
 def run_until_launch(file):
     """Run `file` as `python FILE` does; return what it launches, and with which settings."""
-    launch, launched = gr.Blocks.launch, []
-
-    def note(demo, *args, **kwargs):
-        call = inspect.signature(launch).bind(demo, *args, **kwargs)
-        call.apply_defaults()
-        launched.append((demo, {name: call.arguments[name] for name in SETTINGS}))
-        return None, "", ""
-
-    gr.Blocks.launch = note
+    launcher, _ = import_launcher()
+    launched = []
     sys.path.insert(0, str(file.parent))
     try:
-        runpy.run_path(str(file), run_name="__main__")
+        with launcher.launched_by(lambda demo, given: launched.append((demo, given))):
+            runpy.run_path(str(file), run_name="__main__")
     finally:
-        gr.Blocks.launch = launch
-        for name, module in list(sys.modules.items()):  # the next app may have one so called
-            if str(getattr(module, "__file__", "")).startswith(f"{file.parent}{os.sep}"):
-                del sys.modules[name]
+        sys.path.remove(str(file.parent))
+        forget_modules(file.parent)
     if not launched:
         raise RuntimeError("it launches nothing")
     return launched[0]
@@ -64,12 +65,15 @@ def mount(server, path, uploads, make, *arguments):
 
     With one folder for all, an app would open, and delete, what was uploaded to another one.
     """
+    launcher, _ = import_launcher()
     folder = os.environ["GRADIO_TEMP_DIR"]
     os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder, uploads)
     try:
         demo, settings = make(*arguments)
-        # a mounted app opens any file that a caller names, and fetches any address: not so here
-        settings["app_kwargs"] = guard() | (settings.get("app_kwargs") or {})
+        settings = launcher.protected(demo, settings)
+        demo.state_session_capacity = settings["state_session_capacity"]  # mounting has no setting
+        settings = {name: settings[name] for name in SETTINGS & settings.keys()}
+        settings.setdefault("show_error", False)  # as in launch()
         # the root path is for proxies: Gradio would else give them addresses without the path
         place = {"root_path": PREFIX + path.rstrip("/"), "ssr_mode": False}
         gr.mount_gradio_app(server, demo, path, **place, **settings)
@@ -92,8 +96,24 @@ def mount_all(server):
         server.add_route(f"/{name}", RedirectResponse(f"{quote(name)}/"))
         shown.append((app, name))
         taken.add(name)
+    server.add_route("/health", ask_each([name for _, name in shown]))
     server.mount("/screenshots", StaticFiles(directory=SCREENSHOTS, check_dir=False))
     mount(server, "/", ".page", make_page, shown, left_out)  # last: it takes all other paths
+
+
+def ask_each(names):
+    """Return a health check that fails if that of any app does."""
+
+    async def health(request):
+        transport = httpx.ASGITransport(request.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            for name in names:
+                response = await client.get(f"/{quote(name)}/health")
+                if not response.is_success:
+                    return JSONResponse({"detail": f"{name}: {response.json()['detail']}"}, 503)
+        return JSONResponse({"detail": "The queues of all apps work."})
+
+    return health
 
 
 class Server(uvicorn.Server):
@@ -112,14 +132,15 @@ class Server(uvicorn.Server):
 
 def launch(server_name, server_port):
     """Serve the gallery until Ctrl-C or `docker stop`."""
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    for stop in (signal.SIGINT, signal.SIGTERM):  # also when started in the background
-        signal.signal(stop, signal.default_int_handler)
     try:
         require_free_port(server_name, server_port)
         print("Starting all apps ...", flush=True)
-        guard()  # makes the folder of uploads; each app gets one in there
+        prepare(server_name, server_port)  # makes the folder of uploads; each app gets one in there
         server = FastAPI(openapi_url=None)
+        if (
+            server_name in LOCAL
+        ):  # or any web page could call the apps, under a name that leads here
+            server.add_middleware(TrustedHostMiddleware, allowed_hosts=LOCAL)
         mount_all(server)
         print(f"The gallery runs. Open http://localhost:{server_port} in your browser.")
         print("Ctrl-C stops it.", flush=True)

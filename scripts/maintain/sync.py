@@ -14,11 +14,11 @@ import sys
 from apps import ROOT, SUFFIX
 
 CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
-PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "download_model.py")}
+PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "weights.py", "download_model.py")}
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
 PLACES["image.py"] = (*CLASSIFIERS, "example_apps", "docs/recipes/cells/files")
-for name in ("guard.py", "start-script.sh"):
+for name in ("guard.py", "middleware.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 
 

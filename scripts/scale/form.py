@@ -1,9 +1,8 @@
-"""Take a classifier's main.py apart where each of them has a seam: `load_model` and `model`.
+"""Take a classifier's main.py apart at its seam, the line `model = ...`.
 
-The file makes its model by `model = load_model()...`, and `predict` does nothing but call it,
-`model(batch)`. So a replica can run the file as far as that line, and the page's process can run
-all of it with another `load_model`. The file itself stays as it is: it is read into a syntax tree,
-and statements are left out of that.
+From there on, the file does nothing with `model` but call it, `model(batch)`. So a replica can run
+the file as far as that line, and the page's process can run all of it but that line, with another
+model. The file itself stays as it is: it is read into a syntax tree, and statements are left out.
 """
 
 import ast
@@ -12,8 +11,8 @@ import types
 
 PAGE_ONLY = {"gradio", "guard", "image"}  # what a replica needs only if its file says so
 WHY_NOT = (
-    "{file} does not have the form that can be scaled: a function load_model, the line "
-    "`model = load_model()...`,\nand from there on nothing but calls, `model(batch)`. {found}\n"
+    "{file} does not have the form that can be scaled: one line `model = ...`,\n"
+    "and from there on nothing but calls, `model(batch)`. {found}\n"
     "`make run APP={name}` serves it in one process."
 )
 
@@ -23,30 +22,23 @@ class OtherForm(Exception):
 
 
 def makes_model(statement):
-    """Tell whether `model = load_model()...` is in a statement at the top level of a file."""
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == ["model"]:
-            names = [n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)]
-            return "load_model" in names
-    return False
-
-
-def is_load_model(statement):
-    return isinstance(statement, ast.FunctionDef) and statement.name == "load_model"
+    """Tell whether a statement at the top level of a file is, or has in it, `model = ...`."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return False
+    assigned = [node for node in ast.walk(statement) if isinstance(node, ast.Assign)]
+    return any("model" in map(ast.unparse, node.targets) for node in assigned)
 
 
 def read(app):
     """Return the syntax tree of an app's file, or raise OtherForm with a message."""
     tree = ast.parse(app.file.read_text(encoding="utf-8"), str(app.file))
-    rest = [s for s in tree.body if not is_load_model(s) and not makes_model(s)]
+    rest = [statement for statement in tree.body if not makes_model(statement)]
     nodes = [node for statement in rest for node in ast.walk(statement)]
     called = [node.func for node in nodes if isinstance(node, ast.Call)]
     others = [n for n in nodes if isinstance(n, ast.Name) and n.id == "model" and n not in called]
     found = ""
-    if not any(map(is_load_model, tree.body)):
-        found = "It has no load_model."
-    elif sum(map(makes_model, tree.body)) != 1:
-        found = "It makes `model` in another way."
+    if len(tree.body) - len(rest) != 1:
+        found = f"It has {len(tree.body) - len(rest)} such lines."
     elif others:
         found = f"Line {others[0].lineno} does something else with `model`."
     if found:
@@ -66,7 +58,7 @@ def is_for_the_page(statement, used):
 
 
 def up_to_model(tree):
-    """Return what a replica runs: the statements up to `model = load_model()...`."""
+    """Return what a replica runs: the statements up to `model = ...`."""
     last = next(number for number, statement in enumerate(tree.body) if makes_model(statement))
     body = tree.body[: last + 1]
     used = {node.id for s in body for node in ast.walk(s) if isinstance(node, ast.Name)}
@@ -74,15 +66,15 @@ def up_to_model(tree):
     return ast.Module(kept, [])
 
 
-def without_load_model(tree):
-    """Return what the page runs: all statements but `load_model`, which it is given."""
-    return ast.Module([s for s in tree.body if not is_load_model(s)], [])
+def without_model(tree):
+    """Return what the page runs: all statements but `model = ...`, which it is given."""
+    return ast.Module([s for s in tree.body if not makes_model(s)], [])
 
 
 def run(tree, app, name, **given):
     """Run statements as the module `name` of an app's file, and return the module.
 
-    `given` are names that it finds, such as another load_model. Raises what the file raises.
+    `given` are names that it finds, such as another model. Raises what the file raises.
     """
     module = types.ModuleType(name)
     module.__dict__.update(given, __file__=str(app.file))

@@ -1,8 +1,8 @@
 """Serve an app's own page from one process, and its model from replicas under Ray Serve.
 
-The app's main.py runs as it stands, but for three things. `load_model` returns a stand-in that
-asks the replicas. More images are under way at a time, so that all replicas have work. And the
-server's name and port are those of `make scale`.
+The app's main.py runs as it stands, but for three things. Its `model` is a stand-in that asks the
+replicas. More images are under way at a time, so that all replicas have work. And the server's name
+and port are those of `make scale`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import time
 import gradio as gr
 import torch
 from apps import find_app
-from run import parse_port, require_free_port, start_on
+from run import parse_port, prepare, require_free_port, serve
 from scale import cluster, form
 
 TRIES = 3  # a node that leaves may take two replicas; an image that ends each is not asked forever
@@ -36,16 +36,10 @@ def running(name):
 
 
 class StandIn:
-    """Replaces an app's `model` in the page's process: asks the replicas."""
+    """Takes the place of an app's `model` in the page's process: asks the replicas."""
 
     def __init__(self, name, handle):
         self.name, self.handle = name, handle
-
-    def eval(self):
-        return self
-
-    def to(self, *_, **__):
-        return self
 
     def __call__(self, batch):
         """Return what the model says of images, or raise gr.Error with a message."""
@@ -132,21 +126,12 @@ def start_page(tree, app, handle, replicas, host, port):
     """Run the app's file, with the stand-in, and with enough images under way."""
     from scale.replicas import BATCH
 
-    queue, busy = gr.Blocks.queue, max(4, BATCH * replicas)
-
-    def queue_more(demo, *args, **kwargs):
-        return queue(demo, *args, **{**kwargs, "default_concurrency_limit": busy})
-
-    gr.Blocks.queue = queue_more
-    start_on(host, port, app.name)
-    launch = gr.Blocks.launch
-
-    def launch_more(demo, *args, **kwargs):
-        launch(demo, *args, **{"max_threads": max(40, busy), **kwargs})
-
-    gr.Blocks.launch = launch_more
-    stand_in = StandIn(app.name, handle)
-    form.run(form.without_load_model(tree), app, "__main__", load_model=lambda: stand_in)
+    busy = max(4, BATCH * replicas)
+    queue = {"max_size": 200, "status_update_rate": 1, "api_open": False}
+    queue["default_concurrency_limit"] = busy
+    prepare(host, port)
+    with serve(host, port, app.name, queue, max_threads=max(40, busy)):
+        form.run(form.without_model(tree), app, "__main__", model=StandIn(app.name, handle))
 
 
 def main(argv=None):
@@ -166,7 +151,6 @@ def main(argv=None):
     except form.OtherForm as error:
         sys.exit(str(error))
     require_free_port(options.host, options.port)
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     cores, on_cluster = os.cpu_count() or 1, bool(os.environ.get("RAY_ADDRESS"))
@@ -181,14 +165,14 @@ def main(argv=None):
 
 
 def serve_app(tree, app, replicas, options, on_cluster):
-    from ray import serve
+    from ray import serve as ray_serve
 
     for name in ("ray.serve", "asyncio"):  # what goes wrong is said here; Ray asks again on its own
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # the page asks the replicas directly: no other port is open
-    serve.start(proxy_location="Disabled")
+    ray_serve.start(proxy_location="Disabled")
     if options.deployed:
-        handle = serve.get_app_handle(app.name)
+        handle = ray_serve.get_app_handle(app.name)
     else:
         try:
             handle = deploy(app, replicas)
@@ -199,7 +183,7 @@ def serve_app(tree, app, replicas, options, on_cluster):
         start_page(tree, app, handle, replicas, options.host, options.port)
     finally:
         if on_cluster and not options.deployed:
-            serve.delete(app.name)
+            ray_serve.delete(app.name)
 
 
 if __name__ == "__main__":

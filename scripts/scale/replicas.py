@@ -54,8 +54,6 @@ class Model:
         for shape in {call.shape[1:] for call in calls}:  # those of one size go together
             places = [i for i, call in enumerate(calls) if call.shape[1:] == shape]
             batch = torch.tensor(np.concatenate([calls[i] for i in places]))
-            if batch.dim() == 4:
-                batch = batch.to(memory_format=torch.channels_last)  # as the apps send it
             with torch.inference_mode():
                 found = self.model(batch).numpy()
             ends = np.cumsum([len(calls[i]) for i in places])
