@@ -128,7 +128,7 @@ def import_app(app):
 def import_file(file, name=None):
     """Import a file of an app's folder with the modules beside it."""
     sys.path.insert(0, str(file.parent))
-    for beside in ("image", "cores", "guard"):
+    for beside in ("image", "cores", "guard", "middleware", "weights"):
         sys.modules.pop(beside, None)
     try:
         specification = importlib.util.spec_from_file_location(name or file.stem, file)
@@ -148,6 +148,8 @@ def start_main(file, port, python=sys.executable, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # what runs in the background of a script ignores SIGINT, and so would the app
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

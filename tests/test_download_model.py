@@ -341,7 +341,7 @@ LASTING = {
     "big web page": (reply(b"<HTML>" + b" " * 300_000), "it is a web page instead of the model"),
     "digest": (other_file, "wrong SHA-256 digest"),
     "short": (reply(PAYLOAD[:1000]), "its size is wrong (1,000 bytes)"),
-    "long": (reply(PAYLOAD * 2), "its size is wrong (600,000 bytes)"),
+    "long": (reply(PAYLOAD * 2), "it sends more than 400,000 bytes"),
     "empty": (reply(b""), "its size is wrong (0 bytes)"),
     "no length": (reply(PAYLOAD[:9], length="none"), "its size is wrong (9 bytes)"),
     "senseless length": (reply(length="many"), "download failed"),

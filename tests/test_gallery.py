@@ -293,8 +293,9 @@ def test_behind_a_proxy_the_addresses_of_apps_and_files_are_the_user_s(tmp_path)
 
 def test_uploads_are_deleted_in_time_and_in_the_end(tmp_path):
     tree = copy_tree(tmp_path / "tree")
-    file = tree / "example_apps" / "sepia_app.py"
-    file.write_text(file.read_text().replace("delete_cache=(300, 1800)", "delete_cache=(1, 2)"))
+    file, clock = tree / "example_apps" / "guard.py", "SWEEP_S, KEEP_S = "
+    assert f"{clock}300, 1800" in file.read_text()
+    file.write_text(file.read_text().replace(f"{clock}300, 1800", f"{clock}1, 2"))
     with serving(tree / "serve.py", tmp_path / "uploads") as gallery:
         path = upload(gallery, "sepia")
         assert "event: complete" in use(gallery, "sepia", "sepia", path)

@@ -41,8 +41,8 @@ def served(classifier, tmp_path_factory):
     module = import_app(app)
     module.model = load_trained_network()
     port = free_port()
-    options = {"prevent_thread_lock": True, "quiet": True, "app_kwargs": module.GUARD}
-    module.demo.launch(server_name="127.0.0.1", server_port=port, **options)
+    here = module.settings(module.demo, server_name="127.0.0.1", server_port=port)
+    module.demo.launch(**here, prevent_thread_lock=True, quiet=True)
     url = f"http://127.0.0.1:{port}/"
     with tempfile.TemporaryDirectory() as place:
         client = verify.open_page(url, place)
