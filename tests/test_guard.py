@@ -22,7 +22,7 @@ import requests
 import sample_images
 from apps import find_app
 from conftest import ROOT, STEPS, Served, start_main, wait_until_open
-from smoke import free_port
+from server import free_port
 
 MESSAGE = "Only files that were uploaded here can be used."
 MARK = {"meta": {"_type": "gradio.FileData"}}

@@ -21,7 +21,7 @@ from conftest import BASE_IMAGE, engine_here, long
 from container import images
 from container.engine import MORE, call
 from PIL import Image
-from smoke import free_port
+from server import free_port
 
 needs_engine = pytest.mark.skipif(
     not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"

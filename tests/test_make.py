@@ -15,7 +15,7 @@ import requests
 from apps import find_app, find_apps
 from conftest import CLASSIFIERS, ROOT, STEPS
 from explain import settings_of
-from smoke import free_port
+from server import free_port
 from workshop_blocks import saved
 
 NAMES = [*STEPS, *CLASSIFIERS]

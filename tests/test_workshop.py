@@ -35,7 +35,7 @@ from gradio_client import Client, handle_file
 from maintain.workshop import outdated, updated
 from PIL import Image
 from playwright.sync_api import expect
-from smoke import free_port
+from server import free_port
 from workshop_blocks import (
     BLOCKS,
     CHAPTERS,

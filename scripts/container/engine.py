@@ -9,6 +9,8 @@ import sys
 import time
 import uuid
 
+from server import Failed
+
 INSTALL = "Install Docker Desktop (https://docs.docker.com/get-started/get-docker/) or Podman"
 # what Docker's builder would add on its own makes a list of images, which Serve refuses; and
 # Podman's own image format has no place for a health check
@@ -16,10 +18,6 @@ ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDAH_FORMAT": "docker"
 # an engine may need more to run a container, such as --cgroups=enabled
 MORE = shlex.split(os.environ.get("DOCKER_RUN_OPTIONS", ""))
 HEALTHY_S = 120
-
-
-class Failed(Exception):
-    """A container that does not do what it should; the message says what it does instead."""
 
 
 def find_engine():

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from container import engine, images
-from container.engine import Container, Failed
-from smoke import check_over_http, free_port, report
+from container.engine import Container
+from server import Failed, free_port
+from smoke import check_over_http, report
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 STOP_S = 5
