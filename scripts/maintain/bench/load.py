@@ -1,188 +1,117 @@
 """Let many users use one app at once and check that each gets the result for their own input.
 
-Every user sends an image (or a name) over the HTTP API, again and again with a short pause; one
-more keeps opening the page. Locust simulates them. A classifier runs with the settings of its
-container image, a step app as with `make run`; missing trained weights are replaced by random ones.
+Every user sends an image (or a name), again and again with a short pause; one more keeps opening
+the page. A classifier runs as in its container, a step app as by `make run`; random weights replace
+missing ones.
 """
 
-import argparse
+import asyncio
 import itertools
-import json
-import os
+import random
 import sys
 import tempfile
 import time
+from collections import Counter
 
-import gevent
 from apps import find_app
-from locust import FastHttpUser, between, constant, task
-from locust.env import Environment
-from maintain.bench import systems
-from maintain.bench.memory import image_settings
+from install import venv_python
+from maintain.bench import systems, users
 from maintain.bench.photos import make_photo
+from smoke import RUN_APP
 
 DIFFERENT = 200  # images or names; with more users than that, some send the same
 SAME = 1e-6  # probabilities that are closer are the same
 LONGEST_S = 300  # to wait for a result
-PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("slowest", 1))
+PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "slowest": 1}
 
 
-def send(client, app, own):
-    """Send an image or a name as a program does; return the result, or a message instead."""
-    value = own
-    if isinstance(own, bytes):
-        files = {"files": ("photo.jpg", own, "image/jpeg")}
-        (path,) = client.post("/gradio_api/upload", files=files).json()
-        value = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    url = f"/gradio_api/call{app['endpoint']}"
-    with client.post(url, json={"data": [value, *app["more"]]}, catch_response=True) as joined:
-        joined.success()  # a refusal is a response, too; its message is read here
-        if joined.status_code == 429:
-            return None, joined.json()["detail"]
-        event = joined.json()["event_id"]
-    text = client.get(f"{url}/{event}", name=f"{url}/EVENT").text
-    data = json.loads(text.rpartition("data: ")[2])
-    return (data[0], None) if "event: complete" in text else (None, data["error"])
-
-
-def same(result, expected):
+def same(one, two):
     """Tell whether two results are for the same image, but for rounding."""
-    if not isinstance(result, dict):
-        return result == expected
-    if "path" in result:  # it contains a digest of the file
-        return result["path"] == expected["path"]
-    one, two = ({r["label"]: r["confidence"] for r in a["confidences"]} for a in (result, expected))
-    return one.keys() == two.keys() and all(abs(one[label] - two[label]) < SAME for label in one)
+    if not isinstance(one, dict) or not isinstance(two, dict):
+        return one == two
+    if "path" in one:  # its name is a digest of the file
+        return one["path"].rpartition("/")[2] == two["path"].rpartition("/")[2]
+    first, second = (
+        {row["label"]: row["confidence"] for row in r["confidences"]} for r in (one, two)
+    )
+    near = (abs(first[label] - second.get(label, 2)) < SAME for label in first)
+    return first.keys() == second.keys() and all(near)
 
 
-class User(FastHttpUser):
-    wait_time = between(0, 1)
-    network_timeout = connection_timeout = LONGEST_S
-
-    @task
-    def ask(self):
-        app, found = self.environment.app, self.environment.found
-        if self.environment.closed:
-            return
-        number = sum(found.values()) % DIFFERENT
-        found["sent"] += 1
-        begin = time.perf_counter()
-        try:
-            result, message = send(self.client, app, app["own"][number])
-        except Exception as error:  # whatever went wrong, this user got nothing
-            found["lost"] += 1
-            print(f"lost: {error!r}"[:200], flush=True)
-            return
-        if result is None:
-            found["refused" if message else "lost"] += 1
-        elif same(result, app["expected"][number]):
-            found["answered"] += 1
-            self.environment.took.append(time.perf_counter() - begin)
-        else:
-            found["wrong"] += 1
-
-
-class Reader(FastHttpUser):
-    """A user who opens the page, over and over."""
-
-    wait_time = constant(1)
-    fixed_count = 1
-
-    @task
-    def read(self):
-        begin = time.perf_counter()
-        if self.client.get("/").ok:
-            self.environment.opened.append(time.perf_counter() - begin)
-        else:
-            self.environment.closed_pages += 1
-
-
-class Asker(FastHttpUser):
-    """Calls the app before the others come, so that it is known what they should get."""
-
-    network_timeout = connection_timeout = LONGEST_S
-
-
-def get_to_know(environment):
-    """Note the app's function, what to send it, and the result for each when it is alone."""
-    Asker.host = environment.host
-    client = Asker(environment).client
-    info = client.get("/gradio_api/info").json()["named_endpoints"]
-    endpoint, function = next(iter(info.items()))
+async def get_to_know(session, url):
+    """Return a function that asks for one of DIFFERENT results, and what they are."""
+    async with session.get(f"{url}gradio_api/info") as response:
+        functions = (await response.json())["named_endpoints"]
+    name, function = next(iter(functions.items()))
     first, *more = function["parameters"]
     if first["component"] not in ("Image", "Textbox"):
         sys.exit(f"`make load` sends images and texts; this app takes {first['component']}.")
-    own = [f"User {number}" for number in range(DIFFERENT)]
-    if first["component"] == "Image":
-        own = [make_photo("small", number) for number in range(DIFFERENT)]
-    app = {"endpoint": endpoint, "own": own, "more": [p["example_input"] for p in more]}
-    app["expected"] = [send(client, app, one)[0] for one in own]
-    results = app["expected"]
-    if None in results or any(same(*two) for two in itertools.combinations(results, 2)):
-        sys.exit("The app gives no results, or two users the same: nothing can be checked.")
-    environment.app = app
+    more = [parameter["example_input"] for parameter in more]
+
+    def ask(number):
+        photo = first["component"] == "Image"
+        own = make_photo("small", number) if photo else f"User {number}"
+        return users.ask(session, url, name, own, *more)
+
+    alone = [await ask(number) for number in range(DIFFERENT)]
+    if any(same(*two) for two in itertools.combinations(alone, 2)):
+        sys.exit("The app gives two users the same: nothing can be checked.")
+    return ask, alone
 
 
-def visit(server, users, seconds):
-    """Let the users come; return what they saw, with times in seconds, and the peak in MB."""
-    environment = Environment(user_classes=[User, Reader], host=server.url)
-    environment.closed, environment.closed_pages = False, 0
-    environment.found = dict.fromkeys(("sent", "answered", "refused", "wrong", "lost"), 0)
-    environment.took, environment.opened, peak = [], [], server.memory()
-    get_to_know(environment)
-    print(f"{users} users for {seconds} s ...", flush=True)
-    runner = environment.create_local_runner()
-    runner.start(users + 1, spawn_rate=max(1, users / 5))  # all are there after 5 s
-    for second in range(seconds):
-        gevent.sleep(1)
-        peak = max(peak, server.memory())
-        if second % 10 == 9:
-            print(f"{second + 1:4} s: {environment.found['answered']} results", flush=True)
-    environment.closed = True  # no new calls; users who wait for a result still get it
-    with gevent.Timeout(LONGEST_S, False):
-        while environment.found["sent"] > sum(environment.found.values()) / 2:
-            gevent.sleep(0.1)
-    runner.quit()
-    found = environment.found
-    found["lost"] += 2 * found["sent"] - sum(found.values())  # who still waits
-    return environment, max(peak, server.memory())
+async def use(server, count, seconds):
+    """Let the users come; return what they saw, the seconds they waited, and the peak in MB."""
+    found, waited, opened = Counter(), [], []
+    async with users.connect() as session:
+        ask, alone = await get_to_know(session, server.url)
+        print(f"{count} users for {seconds} s ...", flush=True)
+        end, memory = time.monotonic() + seconds, [server.memory()]
+
+        async def user(number):
+            await asyncio.sleep(random.uniform(0, 5))
+            while time.monotonic() < end:
+                number, begin = (number + count) % DIFFERENT, time.monotonic()
+                found["sent"] += 1
+                try:
+                    result = await asyncio.wait_for(ask(number), LONGEST_S)
+                    found["right" if same(result, alone[number]) else "wrong"] += 1
+                    waited.append(time.monotonic() - begin)
+                except users.Refused:
+                    found["refused"] += 1
+                except Exception as error:  # whatever went wrong, this user got nothing
+                    found["lost"] += 1
+                    print(f"lost: {error!r}"[:200], flush=True)
+                await asyncio.sleep(random.uniform(0, 1))
+
+        async def reader():
+            while time.monotonic() < end:
+                begin = time.monotonic()
+                async with session.get(server.url) as response:
+                    found["page did not open"] += not response.ok
+                opened.append(time.monotonic() - begin)
+                memory.append(server.memory())
+                await asyncio.sleep(1)
+
+        await asyncio.gather(reader(), *map(user, range(count)))
+    return found, {"result": waited, "page": opened}, max(memory)
 
 
 def start(name, place):
-    """Start an app; the temporary files of a classifier go to `place`."""
+    """Start an app; a classifier with random weights if there are no others."""
     app = find_app(name)
     if app.is_step:
-        return systems.step_server(name)
-    folder = systems.copy_app(name, place) if app.weights else app.folder
-    return systems.app_server(folder, **image_settings(folder), GRADIO_TEMP_DIR=place)
+        return systems.Measured("hello", [venv_python(), RUN_APP, name, "--port", "{PORT}"])
+    return systems.app_server(systems.copy_app(name, place) if app.weights else app.folder)
 
 
-def print_times(what, took):
-    took = sorted(took)
-    parts = [f"{name} {took[int(share * (len(took) - 1))]:.2f} s" for name, share in PERCENTILES]
-    print(f"{what}: {', '.join(parts)}")
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("app", help="its name, as in `make list`")
-    parser.add_argument("--users", type=int, default=50)
-    parser.add_argument("--seconds", type=int, default=60)
-    options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as place:
-        server = start(options.app, place)
-        seen, peak = visit(server, options.users, options.seconds)
-        server.stop()
-    print(", ".join(f"{what} {number:,}" for what, number in seen.found.items()))
-    for what, took in (("result", seen.took), ("page", seen.opened)):
-        if took:
-            print_times(what, took)
-    print(f"page did not open {seen.closed_pages} times; most memory {peak:,.0f} MB")
-    failed = seen.found["wrong"] + seen.found["lost"] + seen.closed_pages
-    return 1 if failed or not seen.took else 0
-
-
-if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    os._exit(status)  # at a usual end, gevent prints a complaint
+def main(name, count, seconds):
+    with tempfile.TemporaryDirectory() as place, start(name, place) as server:
+        found, times, memory = asyncio.run(use(server.wait(), count, seconds))
+    print(", ".join(f"{what} {number:,}" for what, number in found.items()))
+    for what, took in times.items():
+        shown = [
+            f"{p} {sorted(took)[int(s * (len(took) - 1))]:.2f} s" for p, s in PERCENTILES.items()
+        ]
+        print(f"{what}: {', '.join(shown)}" if took else f"{what}: never")
+    print(f"most memory {memory:,.0f} MB")
+    return int(not found["right"] or found["sent"] > found["right"] + found["refused"])

@@ -1,92 +1,62 @@
 """The servers that `make bench` measures, each started as its user would start it."""
 
-import atexit
-import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 from pathlib import Path
+from statistics import median
 
 import psutil
 from apps import ROOT, find_app
 from install import venv_python
 from random_weights import make_checkpoint
-from smoke import free_port
+from recipes import find_recipe, put_in
+from server import Server
 
 HERE = Path(__file__).resolve().parent
-START_S = 180
+NAMES = {
+    "source": "the workshop's app of 2023",
+    "app": "resnet as handed out",
+    "litserve": "LitServe, batches of 8",
+    "faster_f32": "recipe faster, float32",
+    "faster_bf16": "recipe faster, bfloat16",
+    "hello": "hello (Gradio alone)",
+}
 
 
-class Failed(Exception):
-    """A server did not start; the message is what it printed."""
-
-
-class Server:
-    """A server that runs in processes of its own, which rest while others are measured."""
+class Measured(Server):
+    """A server of a kind that users.py knows; it rests while others are measured."""
 
     def __init__(self, kind, command, **environment):
-        self.kind, self.port = kind, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
-        command = [str(word).replace("{PORT}", str(self.port)) for word in command]
-        environment = {
-            name: value.replace("{PORT}", str(self.port)) for name, value in environment.items()
-        }
-        start = time.perf_counter()
-        self.process = subprocess.Popen(
-            command,
-            env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", **environment},
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # a terminal hangs up on groups with a program that rests
-        )
-        atexit.register(self.stop)
-        self.wait_for_page()
-        self.start_s = time.perf_counter() - start
-        time.sleep(2)  # Gradio looks at its own page first, and must not rest meanwhile
-
-    def wait_for_page(self):
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        deadline = time.monotonic() + START_S
-        while self.process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                opener.open(self.url + ("/health" if self.kind == "litserve" else "/"), timeout=5)
-                return
-            time.sleep(0.05)
-        self.stop()
-        self.log.seek(0)
-        raise Failed(self.log.read().decode(errors="replace")[-2000:])
-
-    def processes(self):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.process.pid)
-            return [process, *process.children(recursive=True)]
-        return []
-
-    def rest(self):
-        for process in self.processes():
-            process.suspend()
-
-    def wake(self):
-        for process in self.processes():
-            process.resume()
+        self.kind = kind
+        super().__init__(command, GRADIO_ANALYTICS_ENABLED="False", **environment)
 
     def memory(self):
         """Return the memory that its processes use now, in MB."""
-        return sum(process.memory_info().rss for process in self.processes()) / 1e6
+        process = psutil.Process(self.process.pid)
+        found = [process, *process.children(recursive=True)]
+        return sum(each.memory_info().rss for each in found) / 1e6
 
-    def stop(self):
-        for process in self.processes():
-            process.kill()
-        self.process.wait()
+    def visit(self, **options):
+        """Let users come (see users.py) and return what they saw."""
+        words = [w for key, value in options.items() for w in (f"--{key}", str(value))]
+        command = [sys.executable, "-m", "maintain.bench.users", self.kind, self.url, *words]
+        self.wake()
+        printed = subprocess.run(command, cwd=ROOT / "scripts", stdout=subprocess.PIPE, check=True)
+        self.rest()
+        seen = json.loads(printed.stdout)
+        return {
+            "per_second": seen["answers"] / seen["seconds"],
+            "median_ms": 1000 * median(seen["took"]),
+            "p95_ms": 1000 * seen["took"][int(0.95 * (len(seen["took"]) - 1))],
+        }
 
 
 def copy_app(name, place):
-    """Copy a classifier's folder below `place`, give it random weights and return the folder."""
+    """Copy a classifier's folder below `place`, with random weights if there are no others."""
     app = find_app(name)
     folder = Path(place) / name
     shutil.copytree(app.folder, folder, ignore=shutil.ignore_patterns("*.pth", "__pycache__"))
@@ -107,20 +77,69 @@ def app_server(folder, python=None, **environment):
     if python:
         for package in ("uvloop", "httptools"):
             (folder / f"{package}.py").write_text("raise ImportError\n", encoding="utf-8")
-    settings = {"PORT": "{PORT}", "GRADIO_TEMP_DIR": str(folder / "uploads"), **environment}
-    return Server("gradio", [python or venv_python(), folder / "main.py"], **settings)
+    settings = {"PORT": "{PORT}", "GRADIO_SERVER_NAME": "127.0.0.1"}
+    settings |= {"GRADIO_TEMP_DIR": folder / "uploads", **environment}
+    return Measured("classifier", [python or venv_python(), folder / "main.py"], **settings)
 
 
-def source_server(weights, place):
-    settings = {"GRADIO_SERVER_PORT": "{PORT}", "GRADIO_TEMP_DIR": f"{place}/source_uploads"}
-    return Server("gradio", [venv_python(), HERE / "source_app.py", weights], **settings)
+def faster_server(place, precision):
+    """Start the classifier with the recipe `faster`, in float32 or in bfloat16."""
+    folder = copy_app("resnet", Path(place) / precision)
+    put_in(find_recipe("faster"), folder)
+    main = folder / "main.py"
+    text = main.read_text(encoding="utf-8")
+    assert '"f32"' in text
+    main.write_text(text.replace('"f32"', f'"{precision}"'), encoding="utf-8")
+    return app_server(folder, sys.executable)
 
 
-def litserve_server(weights):
-    return Server("litserve", [sys.executable, HERE / "litserve_app.py", weights, "{PORT}"])
+def start_all(place, bfloat16):
+    """Start all servers, of which all rest; return them by the names in NAMES."""
+    folder = copy_app("resnet", place)
+    weights = next(folder.glob("data/*.pth"))
+    source = {"GRADIO_SERVER_PORT": "{PORT}", "GRADIO_TEMP_DIR": f"{place}/source_uploads"}
+    run = [venv_python(), ROOT / "scripts" / "run.py", "hello", "--port", "{PORT}"]
+    start = {
+        "source": lambda: Measured(
+            "classifier", [venv_python(), HERE / "source_app.py", weights], **source
+        ),
+        "app": lambda: app_server(folder),
+        "litserve": lambda: Measured(
+            "litserve", [sys.executable, HERE / "litserve_app.py", weights, "{PORT}"]
+        ),
+        "faster_f32": lambda: faster_server(place, "f32"),
+        "faster_bf16": lambda: faster_server(place, "bf16"),
+        "hello": lambda: Measured("hello", run),
+    }
+    if not bfloat16:
+        del start["faster_bf16"]
+    servers = {}
+    try:
+        for name, begin in start.items():
+            servers[name] = begin()
+            servers[name].wait("health" if name == "litserve" else "")
+            time.sleep(2)  # Gradio looks at its own page first, and must not rest meanwhile
+            servers[name].rest()
+    except BaseException:
+        stop_all(servers)
+        raise
+    return servers
 
 
-def step_server(name):
-    """Start a step app on a port of its own: its file says 8080, which `make run` replaces."""
-    command = [venv_python(), ROOT / "scripts" / "run.py", name, "--port", "{PORT}"]
-    return Server(name, command)
+def stop_all(servers):
+    for server in servers.values():
+        server.stop()
+
+
+def machine():
+    """Return what the figures depend on: the processor, its cores and memory, and bfloat16."""
+    import torch
+
+    name = "a processor"
+    if (file := Path("/proc/cpuinfo")).exists():
+        lines = file.read_text(encoding="utf-8").splitlines()
+        name = next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    memory = round(psutil.virtual_memory().total / 1e9)
+    able = torch.cpu.get_capabilities()
+    bfloat16 = any(able.get(each) for each in ("amx_bf16", "avx512_bf16"))
+    return f"{name}, {os.cpu_count()} cores, {memory} GB", bfloat16

@@ -1,8 +1,8 @@
-"""Use a server as many users at once would, and print how long each result took, as JSON.
+"""Use a server as many users at once would.
 
-Each user has their own image, uploads it again for each call and waits for the result before
-sending it again, over the HTTP API that any program uses. It is a process of its
-own, so that it takes no time from the server's Python.
+Each user has an image (or a name), sends it, waits for the result and sends it again, over the HTTP
+API that any program uses. `python -m maintain.bench.users` does so in a process of its own, so that
+it takes no time from the server's Python, and prints how long each result took, as JSON.
 """
 
 import argparse
@@ -13,47 +13,66 @@ import time
 import aiohttp
 from maintain.bench.photos import SIZES, make_photo
 
+FILE = {"_type": "gradio.FileData"}
 
-async def ask_gradio(session, url, image):
-    """Upload an image, ask for its labels, wait for them: as gradio_client does."""
-    api = f"{url}/gradio_api"
+
+def connect():
+    """Return a session for any number of users, within `async with`."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+
+class Refused(Exception):
+    """The app gave a message instead of a result."""
+
+
+async def upload(session, url, image):
     form = aiohttp.FormData()
     form.add_field("files", image, filename="photo.jpg", content_type="image/jpeg")
-    async with session.post(f"{api}/upload", data=form) as response:
+    async with session.post(f"{url}gradio_api/upload", data=form) as response:
         (path,) = await response.json()
-    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    await call(session, f"{api}/call/predict", file)
+    return {"path": path, "meta": FILE}
 
 
-async def call(session, url, value):
-    async with session.post(url, json={"data": [value]}) as response:
-        event = (await response.json())["event_id"]
-    async with session.get(f"{url}/{event}") as response:
+async def ask(session, url, function, own, *more):
+    """Send an image or a name, as gradio_client does, and return the result; may raise Refused."""
+    value = await upload(session, url, own) if isinstance(own, bytes) else own
+    url = f"{url}gradio_api/call{function}"
+    async with session.post(url, json={"data": [value, *more]}) as response:
+        answer = await response.json()
+    if "event_id" not in answer:
+        raise Refused(answer["detail"])
+    async with session.get(f"{url}/{answer['event_id']}") as response:
         text = await response.text()
+    data = json.loads(text.rpartition("data: ")[2])
     if "event: complete" not in text:
-        raise RuntimeError(text)
+        raise Refused(data["error"])
+    return data[0]
+
+
+async def ask_classifier(session, url, image):
+    await ask(session, url, "/predict", image)
 
 
 async def ask_hello(session, url, image):
-    await call(session, f"{url}/gradio_api/call/greet", "Ada")
+    await ask(session, url, "/greet", "Ada")
 
 
 async def ask_litserve(session, url, image):
     form = aiohttp.FormData()
     form.add_field("request", image, filename="photo.jpg", content_type="image/jpeg")
-    async with session.post(f"{url}/predict", data=form) as response:
+    async with session.post(f"{url}predict", data=form) as response:
         if len(await response.json()) != 5:
-            raise RuntimeError(await response.text())
+            raise Refused(await response.text())
 
 
-ASK = {"gradio": ask_gradio, "hello": ask_hello, "litserve": ask_litserve}
+ASK = {"classifier": ask_classifier, "hello": ask_hello, "litserve": ask_litserve}
 
 
-async def visit(server, url, kind, users, seconds, at_least, warm):
+async def visit(server, url, image, users, seconds, at_least, warm):
     """Return the seconds that each result took, and how long all of it took."""
-    images = [make_photo(kind, seed) for seed in range(users)]
+    images = [make_photo(image, seed) for seed in range(users)]
     took, ask = [], ASK[server]
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with connect() as session:
         for _ in range(warm):  # all at once: the threads for so many must have started, too
             await asyncio.gather(*(ask(session, url, image) for image in images))
         start = time.perf_counter()
@@ -70,7 +89,7 @@ async def visit(server, url, kind, users, seconds, at_least, warm):
         return took, time.perf_counter() - start
 
 
-def main(argv=None):
+def main():
     parser = argparse.ArgumentParser(description="Use a server, and print how long it took.")
     parser.add_argument("server", choices=ASK)
     parser.add_argument("url")
@@ -79,9 +98,7 @@ def main(argv=None):
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--at-least", type=int, default=1, help="calls of each user")
     parser.add_argument("--warm", type=int, default=1, help="calls of each that do not count")
-    o = parser.parse_args(argv)
-    seen = visit(o.server, o.url.rstrip("/"), o.image, o.users, o.seconds, o.at_least, o.warm)
-    took, elapsed = asyncio.run(seen)
+    took, elapsed = asyncio.run(visit(**vars(parser.parse_args())))
     print(json.dumps({"answers": len(took), "seconds": elapsed, "took": sorted(took)}))
 
 
