@@ -8,6 +8,7 @@ there on it runs in the environment .venv, with the packages that it has named.
 
 # ruff: noqa: PT028 (the commands called test_... are no tests)
 
+import os
 from pathlib import Path
 
 from apps import ROOT, find_app, find_apps
@@ -172,15 +173,14 @@ def verify(APP, URL):
 
 
 @for_your_app
-def check(APP, IMAGE="", TAG="", ARGS=""):
+def check(APP, IMAGE="", TAG=""):
     """say whether SciLifeLab Serve will run an app
 
     It reads the app's files and needs no Docker. APP=all checks every app.
-    ARGS=--allow-missing-weights does not ask for weights.
     """
     import check
 
-    return check.main([APP, f"--image={IMAGE}", f"--tag={TAG}", *ARGS])
+    return check.main(APP, IMAGE, TAG)
 
 
 @for_your_app
@@ -337,25 +337,17 @@ def bench(ARGS=""):
 
 
 @for_this_repository
-def bench_memory(ARGS=""):
-    """measure memory and speed over 10,000 predictions"""
-    enter_bench()
-    from maintain.bench import memory
-
-    return memory.main(ARGS)
-
-
-@for_this_repository
 def bench_scale(RAY_ADDRESS="", ARGS=""):
     """measure `make scale` and `make classify`, for about 20 minutes
 
-    The results are written to docs/bench."""
+    With RAY_ADDRESS=, a bulk run on that cluster as well.
+    """
     provide(*requirements_of("resnet"), more=SCRIPTS / "scale" / "requirements.txt")
     enter_bench()
-    from scale import measure, report
+    os.environ.pop("RAY_ADDRESS", None)  # not for the others
+    from maintain.bench import scale
 
-    measure.main(ARGS)
-    report.main([])
+    return scale.main(ARGS, RAY_ADDRESS)
 
 
 @for_this_repository

@@ -99,6 +99,13 @@ class Server:
     def wake(self):
         self.send(signal.SIGCONT)
 
+    def memory(self):
+        """Return the memory that its processes use now, in MB."""
+        command = ["ps", "-e", "-o", "pgid=", "-o", "rss="]
+        listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        rows = (map(int, line.split()) for line in listed.splitlines())
+        return sum(kb for group, kb in rows if group == self.process.pid) * 1024 / 1e6
+
     def stop(self, number=signal.SIGINT, seconds=STOP_S):
         """Press Ctrl-C and return its status; what does not end then is killed."""
         if WINDOWS:

@@ -28,16 +28,26 @@ needs_engine = pytest.mark.skipif(
 )
 
 
-def test_same_tree_same_tag_and_another_tree_another_tag(tmp_path):
-    app = find_app("hello")
-    copy = shutil.copytree(app.folder, tmp_path / "example_apps")
-    copied = app._replace(file=copy / app.file.name)
-    assert images.tree_tag(copied) == images.tree_tag(app)
-    (copy / "__pycache__").mkdir(exist_ok=True)
-    (copy / "__pycache__" / "x.pyc").write_bytes(b"x")
-    assert images.tree_tag(copied) == images.tree_tag(app)
-    copied.file.write_text(app.file.read_text() + "\n")
-    assert images.tree_tag(copied) != images.tree_tag(app)
+def test_same_files_same_tag_and_other_files_another_tag(tmp_path):
+    for name in ("sepia", "resnet"):
+        app = find_app(name)
+        copy = shutil.copytree(app.folder, tmp_path / name, ignore=shutil.ignore_patterns("*.pth"))
+        copied = app._replace(file=copy / app.file.name)
+        before = images.tree_tag(copied)
+        not_in_the_image = ["README.md", ".DS_Store", "__pycache__/x.pyc", "training_notes.py"]
+        not_in_the_image += ["hello_app.py", "training/x.npz"] if name == "sepia" else ["x/y.csv"]
+        for place in not_in_the_image:
+            (copy / place).parent.mkdir(exist_ok=True)
+            with (copy / place).open("a") as file:
+                file.write("\n")
+        assert images.tree_tag(copied) == before
+        for place in (copied.file.name, "start-script.sh", "Dockerfile", "constraints.txt"):
+            with (copy / place).open("a") as file:
+                file.write("\n")
+            before, last = images.tree_tag(copied), before
+            assert before != last, place
+        (copy / "start-script.sh").chmod(0o644)
+        assert images.tree_tag(copied) != before
 
 
 def test_another_app_or_another_index_of_torch_is_another_image(monkeypatch):

@@ -14,8 +14,9 @@ import subprocess
 
 import pytest
 import yaml
-from check import check, check_name, find_image_files
+from check import check, check_name
 from conftest import BASE_IMAGE, ROOT, engine_here
+from container.context import files_in_image
 from container.engine import call
 from container.smoke import SERVE, START_SCRIPT
 from recipes_made import make_app
@@ -101,7 +102,7 @@ def test_nothing_of_git_and_github_goes_into_an_image(gallery):
         folder = new(gallery, f"my_{source}", source)
         (folder / ".git").mkdir()
         (folder / ".git" / "config").touch()
-        taken = find_image_files(folder, "COPY . .")
+        taken = files_in_image(folder, "COPY . .")
         names = {file.relative_to(folder).as_posix() for file in taken}
         assert {"main.py", "guard.py", "start-script.sh"} <= names
         assert [name for name in names if name.startswith(".")] == [".dockerignore"]

@@ -20,8 +20,8 @@ import pytest
 import reference_predictions
 import torch
 from apps import App, find_app
-from check import find_image_files, read
 from conftest import mounted
+from container.context import files_in_image, read
 from flowers_made import KINDS, SPLITS, draw_petal, make_data_set, make_start
 from gradio_client import Client
 from PIL import Image
@@ -157,7 +157,7 @@ def test_the_program_says_what_to_bring_where_there_is_no_network(app):
 def test_an_image_and_a_copy_have_no_training_in_them(app):
     (app / "training").mkdir()
     (app / "training" / "checkpoint.pth").write_text("large")
-    names = {file.name for file in find_image_files(app, read(app / "Dockerfile"))}
+    names = {file.name for file in files_in_image(app, read(app / "Dockerfile"))}
     assert {"main.py", "corn-poppy.jpg"} <= names
     assert not {name for name in names if name.startswith(("train", "requirements-train"))}
     assert "checkpoint.pth" not in names

@@ -5,13 +5,13 @@ so that what else happens on the machine hits all of them; of the rounds the med
 """
 
 import argparse
+import os
 import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-import psutil
 from apps import ROOT
 from maintain.bench import systems
 from maintain.bench.systems import NAMES
@@ -103,7 +103,7 @@ def main(argv):
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench")
     options = parser.parse_args(argv)
     machine, bfloat16 = systems.machine()
-    load = psutil.cpu_percent(2)
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as place:
         servers = systems.start_all(place, bfloat16)
         try:
@@ -113,7 +113,7 @@ def main(argv):
             systems.stop_all(servers)
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     remark = f"{machine}; {packages}. {time.strftime('%Y-%m-%d')}, medians of {options.rounds}"
-    remark += f" rounds, while other programs took {load:.0f} % of the processor."
+    remark += f" rounds. Load average at the start: {load:.1f}."
     options.out.mkdir(parents=True, exist_ok=True)
     text = table(found, memory, remark)
     (options.out / "bench.md").write_text(text, encoding="utf-8", newline="\n")

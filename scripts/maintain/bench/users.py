@@ -45,7 +45,7 @@ async def ask(session, url, function, own, *more):
         text = await response.text()
     data = json.loads(text.rpartition("data: ")[2])
     if "event: complete" not in text:
-        raise Refused(data["error"])
+        raise Refused(data["error"]) if data["error"] else RuntimeError("an error, no message")
     return data[0]
 
 
