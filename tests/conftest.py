@@ -27,7 +27,8 @@ sys.path.insert(0, str(SCRIPTS))
 from apps import App, find_app  # noqa: E402
 from maintain.browser import find_browser, save_screenshot  # noqa: E402
 from random_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
-from smoke import free_port, started  # noqa: E402
+from server import Server, free_port  # noqa: E402
+from smoke import start_app  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
 BASE_IMAGE = "python:3.11-slim"
@@ -91,27 +92,23 @@ def serve(tmp_path_factory):
     Gradio looks for work a thousand times per second, so an app rests until a test asks for it.
     In the end, whatever the tests have sent, no app has printed a traceback or a warning.
     """
-    running, processes, used = {}, {}, {}
-    with contextlib.ExitStack() as servers:
+    servers, running, used = {}, {}, {}
+    with contextlib.ExitStack() as stack:
 
         def serve_app(app):
             test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
-            for file, process in processes.items():
+            for file, server in servers.items():
                 if used[file] != test:
-                    process.send_signal(signal.SIGSTOP)
+                    server.rest()
             used[app.file] = test
-            if app.file in processes:
-                processes[app.file].send_signal(signal.SIGCONT)
+            if app.file in servers:
+                servers[app.file].wake()
             else:
                 folder = tmp_path_factory.mktemp(app.file.stem)
-                log, port = folder / "log.txt", free_port()
-                stream = servers.enter_context(log.open("wb+"))
-                environment = {"GRADIO_TEMP_DIR": str(folder / "uploads")}
-                process = servers.enter_context(started(app, port, stream, environment))
-                servers.callback(process.send_signal, signal.SIGCONT)  # or it would not end
-                processes[app.file] = process
-                url = f"http://127.0.0.1:{port}/"
-                running[app.file] = Served(url, folder / "uploads", log)
+                uploads = folder / "uploads"
+                server = start_app(app, log=folder / "log.txt", GRADIO_TEMP_DIR=uploads)
+                servers[app.file] = stack.enter_context(server).wait()
+                running[app.file] = Served(server.url, uploads, server.log)
             return running[app.file]
 
         yield serve_app
@@ -137,6 +134,11 @@ def import_file(file, name=None):
     finally:
         sys.path.remove(str(file.parent))
     return module
+
+
+def run_main(file, python=sys.executable, **environment):
+    """Run `python main.py` as in a container, and return it as a server that is started."""
+    return Server([python, file], cwd="/", **{"PORT": "{PORT}", **environment})
 
 
 def start_main(file, port, python=sys.executable, log=subprocess.PIPE, **environment):

@@ -21,7 +21,7 @@ import requests
 import sample_images
 from apps import find_app
 from conftest import ROOT, started_main
-from smoke import free_port
+from server import free_port
 
 MESSAGE = "This file is not among the uploads any more, or never was. Please upload it again."
 NOTHING = {"detail": "This app has nothing at this address."}

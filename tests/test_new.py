@@ -19,7 +19,7 @@ from container import images
 from gradio_client import Client, handle_file
 from maintain.sync import CLASSIFIERS as FOLDERS
 from random_weights import make_checkpoint
-from smoke import free_port
+from server import free_port
 
 PHOTOS = ROOT / "resnet_image_classification" / "data"
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

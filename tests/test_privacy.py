@@ -20,7 +20,7 @@ from conftest import wait_until_open
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from smoke import free_port
+from server import free_port
 
 # Python tells of each name that is looked up, and of each connection
 LISTENER = """

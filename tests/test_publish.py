@@ -14,9 +14,10 @@ import subprocess
 
 import pytest
 import yaml
-from check import check, check_name, find_image_files
+from check import check, check_name
 from conftest import BASE_IMAGE, ROOT, engine_here
-from container.images import engine_run
+from container.context import files_in_image
+from container.engine import call
 from container.smoke import SERVE, START_SCRIPT
 from recipes_made import make_app
 from registry import registry
@@ -101,7 +102,7 @@ def test_nothing_of_git_and_github_goes_into_an_image(gallery):
         folder = new(gallery, f"my_{source}", source)
         (folder / ".git").mkdir()
         (folder / ".git" / "config").touch()
-        taken = find_image_files(folder, "COPY . .")
+        taken = files_in_image(folder, "COPY . .")
         names = {file.relative_to(folder).as_posix() for file in taken}
         assert {"main.py", "guard.py", "start-script.sh"} <= names
         assert [name for name in names if name.startswith(".")] == [".dockerignore"]
@@ -206,7 +207,7 @@ def test_at_the_end_it_says_what_to_enter(github, tmp_path):
 
 
 def remove(*what):
-    engine_run(engine_here(), *what, capture_output=True)
+    call(engine_here(), *what, capture_output=True)
 
 
 @needs_engine
@@ -220,7 +221,7 @@ def test_an_app_is_built_and_tried_and_one_that_does_not_start_shows_why(
         stack.callback(remove, "rm", "--force", "app")
         github(CHOOSE)
         github(BUILD, folder)
-        described = engine_run(
+        described = call(
             engine_here(),
             *["image", "inspect", "ghcr.io/ada/leaf_disease:v1"],
             capture_output=True,

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from bench.edit import edit
 from gradio_client import handle_file
+from maintain.bench.edit import edit
 from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import TRAINED, environment, make_app, running, use_trained_network
