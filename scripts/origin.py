@@ -13,7 +13,15 @@ from apps import ROOT
 
 NOTE = "copied_from.json"
 # an author changes main.py, requirements.txt, data/ and the texts; these stay as they are copied
-OURS = "guard.py middleware.py image.py weights.py cores.py Dockerfile .dockerignore".split()
+OURS = [
+    "guard.py",
+    "middleware.py",
+    "image.py",
+    "weights.py",
+    "cores.py",
+    "Dockerfile",
+    ".dockerignore",
+]
 OURS += ["start-script.sh", "constraints.txt"]
 
 
