@@ -25,8 +25,10 @@ def grey_ramp(top):
 
 
 def transparent():
+    """Return an image of which one pixel can be seen; with none, a program does not use alpha."""
     image = drawing().convert("RGBA")
     image.putalpha(Image.new("L", image.size, 0))
+    image.putpixel((0, 0), (40, 90, 160, 255))
     return image
 
 
