@@ -152,8 +152,7 @@ def test_sepia_without_an_image_gives_a_message(client, tmp_path):
     with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
         client.predict(None, api_name="/sepia")
     for name, file in sample_images.save_bad_ones(tmp_path).items():
-        words = "was cut off" if name == "cut_short.png" else "cannot be read as an image"
-        with pytest.raises(AppError, match=words) as error:
+        with pytest.raises(AppError, match="cannot be read as an image") as error:
             sepia(client, file)
         assert str(tmp_path) not in str(error.value), name
 

@@ -62,7 +62,10 @@ def read_image(upload, enough=None):
             if data.startswith(start, place):
                 refuse(f"This is {what} first.")
         if "truncated" in str(error) and len(data) > 1000:
-            refuse("This file was cut off: its end is missing. Copy or download it once more.")
+            refuse(
+                "This file cannot be read as an image: it was cut off, and its end is missing. "
+                "Copy or download it once more."
+            )
         refuse("This file cannot be read as an image. Try a PNG, JPEG or TIFF file.")
 
 
