@@ -19,7 +19,6 @@ from conftest import BASE_IMAGE, ROOT, engine_here
 from container.context import files_in_image
 from container.engine import call
 from container.smoke import SERVE, START_SCRIPT
-from recipes_made import make_app
 from registry import registry
 from test_new import ON_GITHUB, copy_gallery, new
 
@@ -77,12 +76,9 @@ def github(tmp_path):
 # --- the files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["hello", "sepia", "resnet", "WITH=sequences"])
+@pytest.mark.parametrize("source", ["hello", "sepia", "resnet", "sequences"])
 def test_each_new_folder_has_what_github_needs_and_is_ready_for_serve(tmp_path, source):
-    if source.startswith("WITH="):
-        folder = make_app(tmp_path, source.removeprefix("WITH="))
-    else:
-        folder = new(copy_gallery(tmp_path), "leaf", source)
+    folder = new(copy_gallery(tmp_path), "leaf", source)
     for name in ON_GITHUB:
         places = [ROOT / name, TEMPLATE.parents[2] / name]
         original = places[not name.startswith(".devcontainer")]

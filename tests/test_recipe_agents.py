@@ -14,16 +14,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import gradio as gr
 import pytest
 import requests
-from conftest import import_file, nginx_before, run_async
+from conftest import import_file, nginx_before, run_async, wait_until_open
 from gradio.media import get_image
 from gradio_client import handle_file
 from playwright.sync_api import expect
-from recipes_made import TRAINED, environment, make_app, require_ready, running, use_trained_network
+from recipes_made import environment, make_app, require_ready, running, use_trained_network
 from server import free_port
 from workshop_blocks import run_by
 
@@ -54,34 +54,34 @@ def data_uri(file):
 # ---- In `make test`, without the packages that the recipe adds ----
 
 
-def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_path, monkeypatch):
+def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_path):
     folder = make_app(tmp_path, "agents")
     require_ready(folder)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    agents, seen = import_file(folder / "agents.py"), []
+    agents, seen, uploads = import_file(folder / "agents.py"), [], tmp_path / "uploads"
+    uploads.mkdir()
 
     def predict(image):
         seen.append(Path(image["path"]).read_bytes())
         return {"lion": 0.9}
 
-    assert agents.look_at(predict, data_uri(LION)) == {"lion": 0.9}
-    assert [*agents.UPLOADS.rglob("*")] == []
-    upload = agents.UPLOADS / "a" / "my lion.jpg"
+    assert agents.look_at(predict, data_uri(LION), uploads) == {"lion": 0.9}
+    assert [*uploads.rglob("*")] == []
+    upload = uploads / "a" / "my lion.jpg"
     upload.parent.mkdir()
     upload.write_bytes(LION.read_bytes())
     for named in (upload, f"http://localhost:8080/gradio_api/file={quote(str(upload))}"):
-        assert agents.look_at(predict, str(named)) == {"lion": 0.9}
+        assert agents.look_at(predict, str(named), uploads) == {"lion": 0.9}
     assert seen == [LION.read_bytes()] * 3
     (link := upload.with_name("link.jpg")).symlink_to(LION)
     for refused in (str(LION), f"{upload.parent}/../../../x.jpg", str(link), "", None, 5, {}, "\0"):
         with pytest.raises(gr.Error, match=r"uploaded here|must be text"):
-            agents.look_at(predict, refused)
+            agents.look_at(predict, refused, uploads)
     with pytest.raises(gr.Error, match="no data URI"):
-        agents.look_at(predict, "data:image/jpeg;base64,a")
+        agents.look_at(predict, "data:image/jpeg;base64,a", uploads)
     assert len(seen) == 3
 
     async def crowd():  # two at a time, 18 wait, and the others are told
-        calls = [agents.respond(predict, data_uri(LION)) for _ in range(25)]
+        calls = [agents.respond(predict, data_uri(LION), uploads) for _ in range(25)]
         return await asyncio.gather(*calls, return_exceptions=True)
 
     results = run_async(crowd())
@@ -97,10 +97,7 @@ def made(tmp_path_factory):
     """A copy with the trained network, and the Python of its own environment."""
     folder = make_app(tmp_path_factory.mktemp("agents"), "agents")
     use_trained_network(folder)
-    python = environment(folder, *TRAINED)
-    # the first import compiles: on a busy machine, longer than `running` waits
-    subprocess.run([python, "-c", "import gradio, torchvision"], check=True, timeout=300)
-    return folder, python
+    return folder, environment(folder)
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +116,11 @@ def ask(made, url, *images):
     return tools, [(result["isError"], result["content"][0]["text"]) for result in results]
 
 
-def send(url, arguments, tool="classify", query="", method="tools/call", **more):
+def send(url, arguments, tool="classify", query="", method="tools/call", headers=(), **more):
     """Send what no client would; return the response as it is."""
     params = {"name": tool, "arguments": arguments, **more}
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    headers = {"Accept": "application/json, text/event-stream"}
+    headers = {"Accept": "application/json, text/event-stream", **dict(headers)}
     where = f"{url}gradio_api/mcp/{query}"
     return requests.post(where, json=body, headers=headers, timeout=30)
 
@@ -132,6 +129,8 @@ def post(*call):
     """Call the tool with bare JSON; return whether it failed, and the text."""
     response = send(*call)
     assert response.status_code == 200, response.text
+    if response.text.startswith("{"):
+        return True, response.json()["error"]["message"]
     (line,) = [row for row in response.text.splitlines() if row.startswith("data: ")]
     result = json.loads(line.removeprefix("data: "))["result"]
     return result["isError"], result["content"][0]["text"]
@@ -222,8 +221,59 @@ def test_no_form_of_a_call_opens_or_fetches_anything_else(made, app, canary, tmp
     assert '"error"' in send(url, data_uri(LION)).text
     deep, headers = "[" * 100_000, {"Accept": "application/json, text/event-stream"}
     headers["Content-Type"] = "application/json"
-    assert "error" in requests.post(f"{url}gradio_api/mcp/", deep, headers=headers, timeout=30).text
+    for body in (
+        deep,
+        "[]",
+        "{}",
+        '{"method": "tools/call", "params": 5}',
+        "\ud800".encode("utf-8", "replace"),
+    ):
+        where = f"{url}gradio_api/mcp/"
+        assert requests.post(where, body, headers=headers, timeout=30).status_code == 400
     assert asked == []
+
+
+@pytest.mark.recipes
+def test_other_ways_into_mcp_are_closed(app):
+    url, stream = f"{app[0]}gradio_api/mcp", {"Accept": "text/event-stream"}
+    assert requests.get(url, timeout=9).ok  # a page that says what it is
+    assert [tool["name"] for tool in requests.get(f"{url}/schema", timeout=9).json()] == [
+        "classify"
+    ]
+    # a stream that says nothing would stay open, and 300 of them cost a third of a core
+    assert requests.get(url, headers=stream, timeout=9).status_code == 405
+    for path in ("/sse", "/messages/?session_id=1", "/http/x"):
+        assert requests.get(url + path, headers=stream, timeout=9).status_code in (404, 405)
+        assert requests.post(url + path, json={}, timeout=9).status_code in (400, 405)
+    assert requests.delete(url, timeout=9).status_code in (400, 405)
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(300)
+def test_beside_the_gallery_no_header_makes_the_server_ask_another_one(made, canary, tmp_path):
+    (address, asked), port = canary, free_port()
+    folder, scripts = made[0], made[0].parent / "scripts"
+    code = f"import runpy, sys; sys.path[0] = {str(scripts)!r}; "
+    code += "runpy.run_module('gallery.serve', None, '__main__', True)"
+    command = [made[1], "-c", code, "--port", str(port)]
+    places = {"GRADIO_TEMP_DIR": str(tmp_path), "HOME": str(tmp_path)}
+    log = (tmp_path / "log.txt").open("w+")
+    options = {"stdout": log, "stderr": log, "env": {**os.environ, **places}}
+    gallery = subprocess.Popen(command, cwd=folder.parent, **options)
+    try:
+        url = f"http://127.0.0.1:{port}/{folder.name}/"
+        assert wait_until_open(gallery, url).ok
+        require_lion(post(url, {"image": data_uri(LION)}))
+        headers = {"X-Forwarded-Host": urlsplit(address).netloc, "X-Forwarded-Proto": "http"}
+        for method in ("prompts/get", "resources/read", "tools/call"):
+            said = send(url, {"image": "x"}, method=method, uri="x", headers=headers)
+            assert "rror" in said.text
+        assert asked == []
+    finally:
+        gallery.terminate()
+        gallery.wait(30)
+        log.close()
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
 
 
 @pytest.mark.recipes
@@ -233,7 +283,7 @@ def test_up_to_3_mb_can_be_sent_along_and_more_be_uploaded(app, tmp_path):
         photo.write_bytes(LION.read_bytes().ljust(size, b"\0"))
         response = send(url, {"image": data_uri(photo)})
         assert response.status_code == status
-        assert any(words in response.text for words in ("lion", "too large", "Too much at once"))
+        assert any(words in response.text for words in ("lion", "too much at once"))
         require_lion(post(url, {"image": upload(url, photo)}))
 
 
@@ -271,8 +321,8 @@ def test_the_page_shows_the_tool_and_one_word_switches_it_off(made, app, page, s
     screenshot(page, "agents")
     main = made[0] / "main.py"
     text = main.read_text()
-    main.write_text(text.replace("mcp_server=True", "mcp_server=False"))
+    main.write_text(text.replace("settings(demo)", "settings(demo, mcp_server=False)"))
     with running(*made) as (url, client):
         main.write_text(text)
-        assert send(url, {"image": data_uri(LION)}).status_code in (404, 405)
+        assert send(url, {"image": data_uri(LION)}).status_code == 400
         assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"

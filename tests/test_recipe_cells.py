@@ -1,4 +1,4 @@
-"""The recipe `cells`: what is in an image is counted, and what cannot be read is refused."""
+"""The starting point `cells`: objects are counted, and what cannot be read is refused."""
 
 import subprocess
 
@@ -26,8 +26,8 @@ def squares(bright, dark):
     return pixels
 
 
-def test_the_recipe_makes_an_app_that_is_ready_for_serve(tmp_path):
-    folder = make_app(tmp_path, "cells")
+def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
+    folder = make_app(tmp_path, source="cells")
     require_ready(folder)
     original = ROOT / "resnet_image_classification" / "image.py"
     assert (folder / "image.py").read_bytes() == original.read_bytes()
@@ -36,7 +36,7 @@ def test_the_recipe_makes_an_app_that_is_ready_for_serve(tmp_path):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The app's folder and the Python of an environment with what that names."""
-    folder = make_app(tmp_path_factory.mktemp("cells"), "cells")
+    folder = make_app(tmp_path_factory.mktemp("cells"), source="cells")
     return folder, environment(folder)
 
 

@@ -1,5 +1,6 @@
 """The recipe heat_map: the map is on the thing that was named, also for several users."""
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +11,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
 from random_weights import make_checkpoint
-from recipes_made import TRAINED, environment, make_app, require_ready, running, use_trained_network
+from recipes import find_recipe
+from recipes_made import environment, make_app, require_ready, running, use_trained_network
 
 PLACES = {"top left": (0, 0), "top right": (1, 0), "bottom left": (0, 1), "bottom right": (1, 1)}
 SIDE = 256
@@ -27,7 +29,8 @@ def save_in_corner(file, photo, place):
 
 
 def ask(client, file):
-    prediction, drawn = client.predict(handle_file(str(file)), api_name="/predict")
+    prediction = client.predict(handle_file(str(file)), api_name="/predict")
+    drawn = client.predict(handle_file(str(file)), api_name="/draw_heat_map")
     return prediction, np.asarray(Image.open(drawn).convert("RGB"), "float32")
 
 
@@ -52,7 +55,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def python(folder):
-    return environment(folder, *TRAINED)
+    packages = find_recipe("efficientnet_lite0").packages("requirements.txt")
+    return environment(folder, *packages.split())
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +64,6 @@ def trained(tmp_path_factory, python):
     """The app with the trained network, whose layers have other names."""
     folder = make_app(tmp_path_factory.mktemp("trained"), "heat_map")
     use_trained_network(folder)
-    main = folder / "main.py"
-    text = main.read_text()
-    assert text.count('LAYER = "layer4"') == 1
-    main.write_text(text.replace('LAYER = "layer4"', 'LAYER = "_bn1"'))
     with running(folder, python) as (url, client):
         yield url, client
 
@@ -78,7 +78,26 @@ def test_resnet18_gets_a_map_of_its_last_layer(folder, python):
         assert drawn.shape == (224, 224, 3)
         assert max(heat_in(drawn).values()) > 0.05
         with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
-            client.predict(None, api_name="/predict")
+            client.predict(None, api_name="/draw_heat_map")
+
+
+LAYERS = """
+import sys, heat_map, torch
+from torchvision.models import resnet18, vgg11
+for build in (resnet18, vgg11):
+    print(heat_map.last_map(build(init_weights=False) if build is vgg11 else build(), BATCH))
+flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 224 * 224, 2))
+heat_map.last_map(flat, BATCH)
+""".replace("BATCH", "torch.zeros(1, 3, 224, 224)")
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(300)
+def test_the_last_layer_with_places_is_found_or_the_start_ends_with_a_message(folder, python):
+    ended = subprocess.run([python, "-c", LAYERS], cwd=folder, capture_output=True, text=True)
+    assert ended.stdout.split() == ["layer4", "avgpool"]  # VGG's does nothing at this size
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("heat_map finds no layer in `model`"), ended.stderr
 
 
 @pytest.mark.recipes

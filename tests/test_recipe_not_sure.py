@@ -14,14 +14,7 @@ from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
 from recipes import find_recipe, put_in
-from recipes_made import (
-    TRAINED,
-    environment,
-    make_app,
-    require_ready,
-    running,
-    use_trained_network,
-)
+from recipes_made import environment, make_app, require_ready, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, load_trained_network
 from torchvision.models import ResNet18_Weights
 
@@ -39,10 +32,20 @@ def thresholds():
 def test_an_app_with_the_recipe_is_ready_also_with_many_images(tmp_path):
     folder = make_app(tmp_path, "not_sure")
     require_ready(folder)
-    put_in(find_recipe("many_images"), folder)
+    assert put_in([find_recipe("many_images")], folder) == {}
     require_ready(folder)
     use_trained_network(folder)
     require_ready(folder)
+
+
+def test_the_decorator_marks_what_predict_returns_and_keeps_its_name(thresholds):
+    @thresholds.not_sure(["cat", "dog"])
+    def predict(image):
+        return {"cat": image, "dog": 1 - image}
+
+    assert predict.__name__ == "predict"  # by which programs call it
+    assert predict(0.9) == {"cat": 0.9, "dog": pytest.approx(0.1)}
+    assert [*predict(0.4)] == ["not sure (closest: cat)", "dog"]
 
 
 def test_a_prediction_is_not_sure_below_the_threshold_of_its_class(thresholds):
@@ -93,7 +96,7 @@ def app(tmp_path_factory):
     """An app with the recipe and a trained network; a Python that can fit thresholds as well."""
     folder = make_app(tmp_path_factory.mktemp("app"), "not_sure")
     use_trained_network(folder)
-    return folder, environment(folder, *TRAINED, *FITTING)
+    return folder, environment(folder, *FITTING)
 
 
 def run(app, program, *arguments):

@@ -1,4 +1,4 @@
-"""The recipe `sequences`: FASTA or CSV is read right, or what is wrong is named with its place."""
+"""The starting point `sequences`: what is read right, and what is wrong with the rest."""
 
 import csv
 import gzip
@@ -7,25 +7,23 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import environment, make_app, require_ready, running
 
-FILES = ROOT / "docs" / "recipes" / "sequences" / "files"
 BOTH = [["1", "a", "ACGT"], ["2", "b", "GGCC"]]
 
 
-def test_the_recipe_makes_an_app_that_is_ready_for_serve(tmp_path):
-    require_ready(make_app(tmp_path, "sequences"))
+def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
+    require_ready(make_app(tmp_path, source="sequences"))
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The app's folder and the Python of an environment with what that names."""
-    folder = make_app(tmp_path_factory.mktemp("sequences"), "sequences")
+    folder = make_app(tmp_path_factory.mktemp("sequences"), source="sequences")
     return folder, environment(folder, "biopython==1.88")
 
 
@@ -68,7 +66,11 @@ def test_a_click_on_the_example_shows_the_plot(app, page, screenshot):
     screenshot(page, "sequences")
     with page.expect_download() as download:
         page.locator("a[download='windows.csv']").click()
-    assert download.value.path().read_bytes().startswith(b"number,name,start,end,GC (%),counted")
+    assert (
+        download.value.path()
+        .read_bytes()
+        .startswith(b'"number","name","start","end","GC (%)","counted"')
+    )
 
 
 FORMS = {
@@ -123,6 +125,7 @@ WRONG = {
     ">a\nA\n" * 1001: "1,001 sequences; up to 1,000",
     ">a\n" + "\n" * 300_000: "300,002 lines; up to 300,000",
     b">a\n" + b"A" * 10_000_001: "10,000,001 letters; up to 10,000,000",
+    b"," * 7_000_000: "more than 1,000,000 fields",
     ">a\n" + "A" * 100_001: "more than 100,000 windows. Please choose a larger step",
 }
 
@@ -176,6 +179,8 @@ def test_names_are_neither_formulas_nor_markup(app, send, page):
         "=1+1",
         "@SUM(A1)",
         "-x",
+        ">a;=cmd|'/C(calc)'!A1;b",
+        "＝1",
         "$\\frac{a$",
         "叶",
         "<img/src=x/onerror=alert(1)>",
@@ -184,8 +189,9 @@ def test_names_are_neither_formulas_nor_markup(app, send, page):
     ]
     _, table, sequences, _ = send("".join(f">{name}\nACGT\n" for name in names))
     assert [row[1] for row in table] == names
-    assert [row[1] for row in sequences] == ["'=1+1", "'@SUM(A1)", "'-x", *names[3:]]
+    quoted = ["'=1+1", "'@SUM(A1)", "'-x", ">a;'=cmd|'/C(calc)'!A1;b", "'＝1"]
+    assert [row[1] for row in sequences] == [*quoted, *names[5:]]
     page.goto(app[0])
-    page.get_by_label("Or text").fill(f">{names[5]}\nACGT")
+    page.get_by_label("Or text").fill(f">{names[7]}\nACGT")
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_role("gridcell", name=names[5])).to_be_visible()
+    expect(page.get_by_role("gridcell", name=names[7])).to_be_visible()

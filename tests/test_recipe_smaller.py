@@ -1,4 +1,4 @@
-"""The recipe `smaller`: ONNX Runtime predicts as PyTorch does, in a container without PyTorch."""
+"""The starting point `smaller`: ONNX Runtime predicts as PyTorch does, without PyTorch."""
 
 import os
 import pickle
@@ -8,59 +8,50 @@ import sys
 
 import onnx
 import pytest
-import torch
 from conftest import engine_here
-from random_weights import make_checkpoint
 from recipes_made import environment, make_app, running
 from test_classifiers import RunsACommand
 from test_labels_and_preprocessing import PHOTOS, trained_network  # noqa: F401
-from test_recipe_faster import LABELS, ask, check_page, check_predictions
+from test_recipe_faster import ask, check_page, check_predictions
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """The folder of an app with the recipe, as it is when the network has been exported."""
-    folder = make_app(tmp_path, "smaller")
-    for name in ("cores.py", "download_model.py"):  # as the recipe says
-        (folder / name).unlink()
-    return folder
+    return make_app(tmp_path, source="smaller")
 
 
 @pytest.fixture(scope="module")
 def torchless_python(tmp_path_factory):
-    """An environment of its own with what the recipe names, and no more."""
-    return environment(make_app(tmp_path_factory.mktemp("smaller"), "smaller"))
+    """An environment of its own with what the app names, and no more."""
+    return environment(make_app(tmp_path_factory.mktemp("smaller"), source="smaller"))
 
 
-def test_it_needs_no_torch(folder):
+def test_it_needs_no_torch_and_its_page_is_that_of_the_classifiers(folder):
     for name in ("requirements.txt", "constraints.txt"):
         assert "torch" not in (folder / name).read_text()
+    page = re.compile(r"(?s)\nprepare_uploads.*")
+    resnet = (folder.parent / "resnet_image_classification" / "main.py").read_text()
+    assert page.search((folder / "main.py").read_text())[0] == page.search(resnet)[0]
 
 
-def export(network, folder):
-    """Write a network as the recipe's program does."""
-    torch.onnx.export(
-        network,
-        (torch.zeros(1, 3, 224, 224),),
-        folder / "data" / "model.onnx",
-        input_names=["image"],
-        dynamo=False,
-    )
-    (folder / "data" / "labels.txt").write_text("\n".join(LABELS) + "\n")
-
-
-def run_export(folder):
-    """Run the recipe's own program on weights of the right form, then take them away."""
-    weights = folder / "data" / "image_classification_resnet18.pth"
-    make_checkpoint(weights)
-    command = [sys.executable, folder / "export_onnx.py"]
+def export(source, folder, works=True):
+    """Run the app's own program on the folder of another app; return what it says."""
+    command = [sys.executable, folder / "export_onnx.py", source]
     ended = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    assert "Same probabilities as PyTorch" in ended.stdout
-    weights.unlink()
+    assert (ended.returncode == 0) == works, ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stdout if works else ended.stderr.splitlines()[-2:]
+
+
+def make_source(gallery, name="source", recipes="efficientnet_lite0"):
+    """Make an app with a network of PyTorch in the same gallery."""
+    command = [sys.executable, "scripts/new.py", name, f"--with={recipes}", "--from=resnet"]
+    subprocess.run(command, cwd=gallery, check=True, capture_output=True, timeout=60)
+    return gallery / name
 
 
 @pytest.mark.recipes
+@pytest.mark.timeout(600)
 def test_smaller_predicts_as_the_network_does_without_torch(
     folder,
     torchless_python,
@@ -69,13 +60,42 @@ def test_smaller_predicts_as_the_network_does_without_torch(
 ):
     ended = subprocess.run([torchless_python, "-c", "import torch"], capture_output=True)
     assert b"No module named 'torch'" in ended.stderr
-    run_export(folder)
-    with running(folder, torchless_python) as (_, client):
-        assert len(ask(client, next(iter(PHOTOS)))) == 5
-    export(trained_network, folder)  # replaces random numbers
+    source = make_source(folder.parent)
+    assert "the same predictions as source." in export(source, folder)
+    assert {*folder.glob("data/*.jpg")} == {
+        folder / "data" / f.name for f in source.glob("data/*.jpg")
+    }
     with running(folder, torchless_python) as (url, client):
         check_predictions(client, trained_network, 1e-3)
         check_page(page, url)
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(600)
+def test_the_activation_comes_along_and_another_preprocessing_is_noticed(folder, torchless_python):
+    """A network for several labels at once, and one whose last layer is a softmax already."""
+    source = make_source(folder.parent)
+    main = source / "main.py"
+    text = main.read_text()
+    main.write_text(text.replace("nn.Softmax(dim=1)", "nn.Sigmoid()"))
+    export(source, folder)
+    with running(folder, torchless_python) as (_, client):
+        several = ask(client, next(iter(PHOTOS)))
+    assert sum(several.values()) > 1.5
+    own = ["model = torch.nn.Sequential(model, activation)", "activation = torch.nn.Identity()"]
+    end = "# ---- End of your model"
+    main.write_text(text.replace(end, "\n".join([*own, end])))
+    export(source, folder)
+    with running(folder, torchless_python) as (_, client):
+        once = ask(client, next(iter(PHOTOS)))
+    assert max(once.values()) > 0.5  # a second softmax would make all 1,000 nearly equal
+    before = (folder / "data" / "model.onnx").read_bytes()
+    main.write_text(text.replace(".transforms()", ".transforms(resize_size=232)"))
+    said = export(source, folder, works=False)
+    assert said[0].startswith("prepare.py prepares images of ")
+    assert "resize_size=[232]" in said[1]
+    assert (folder / "data" / "model.onnx").read_bytes() == before
+    assert "is not the folder of an app" in export(folder / "data", folder, works=False)[0]
 
 
 @pytest.mark.recipes
@@ -127,15 +147,15 @@ def test_a_network_in_onnx_runs_no_code_and_reads_no_other_file(folder, tmp_path
         command = [sys.executable, folder / "main.py"]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 1
-        assert "is damaged, or holds another model" in ended.stderr
+        assert "model.onnx is damaged." in ended.stderr
         assert not trap.exists()
 
 
 @pytest.mark.recipes
 @pytest.mark.skipif(not engine_here(), reason="NO ENGINE for containers here")
 def test_the_image_of_smaller_is_small_and_runs_as_serve_runs_it(folder):
-    run_export(folder)
     gallery = folder.parent
+    export(make_source(gallery), folder)
     engine = f"DOCKER={engine_here()[0]}"
     command = [sys.executable, "scripts", "docker", "APP=my_app", "TAG=small", engine]
     ended = subprocess.run(command, cwd=gallery, capture_output=True, text=True, timeout=900)

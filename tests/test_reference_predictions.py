@@ -176,7 +176,6 @@ def test_a_page_that_is_none_is_told_with_a_message(served, capsys, monkeypatch)
 
 def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):
     folder = make_app(tmp_path, "efficientnet_lite0")
-    (folder / "download_model.py").unlink()
     file = folder / "data" / "expected.json"
 
     def run_expect(*options):
