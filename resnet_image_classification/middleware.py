@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import time
+import traceback
 from pathlib import Path
 
 import httpx
@@ -203,13 +204,29 @@ class Guard:
             receive = limited(request, largest, b"--" + boundary[1].encode())
             if not path.startswith("/gradio_api/upload"):
                 # read whole: Gradio would leave half a file in a folder that it shares
-                scope, receive = replay(request, await self.read(receive))
+                scope, receive = replay(request, body := await self.read(receive))
+                if "component_server" in path:
+                    await check_form(blocks, *replay(request, body))
             bound_upload_id(request)
         elif login or (self.routes and path.startswith(self.routes)):
             receive = limited(request, largest)
         else:
             return await self.call(path, request, send)
-        await self.app(scope, receive, send)
+        await self.pass_on(scope, receive, send)
+
+    async def pass_on(self, scope, receive, send):
+        """Pass on a POST; of what Gradio makes of a wrong one, the log gets a line."""
+        try:
+            await self.app(scope, receive, send)
+        except (Refused, ClientDisconnect, OSError):
+            raise
+        except Exception as error:
+            frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+            files = {frame.f_code.co_filename for frame in frames} - {__file__}
+            if any(Path(file).parent == Path(__file__).parent for file in files):
+                raise  # it is the app's own
+            logging.getLogger("guard").warning("A call was refused: %.300r", error)
+            raise Refused(400, "This call fits no function: see Use via API.") from None
 
     async def get(self, path, request, send):
         """Pass on a GET; a result that is gone is told without a traceback in the log."""
@@ -270,13 +287,7 @@ class Guard:
             said.extend(message.get("body", b"")[: 1_000 - len(said)])
             await send(message)
 
-        try:
-            await self.app(scope, receive, listen)
-        except (Refused, ClientDisconnect, OSError):
-            raise
-        except Exception as error:  # Gradio has many for a call that fits no function
-            logging.getLogger("guard").warning("A call was refused: %.300r", error)
-            raise Refused(400, "This call fits no function: see Use via API.") from None
+        await self.pass_on(scope, receive, listen)
         event = re.match(rb'{"event_id":"(\w+)"}', said)
         if runs and (session := body.get("session_hash") or (event and event[1].decode())):
             results.hold(session, size)
@@ -410,6 +421,26 @@ def check_function(blocks, path, body):
             possible = range(len(own.blocks.get(each._id, each).samples))
             if not (type(value) is int and value in possible) and (chosen or value is not None):
                 raise Refused(400, "There is no such example.")
+
+
+async def check_form(blocks, scope, receive):
+    """Raise Refused for a form that gr.ImageEditor fails at; drop what it keeps for too long."""
+    try:
+        async with Request(scope, receive).form() as form:
+            layer = str(form.get("index") or "null")
+    except Exception:
+        raise Refused(400, "This form cannot be read.") from None
+    if not re.fullmatch("null|[0-9]{1,2}", layer):  # it makes room for so many
+        raise Refused(400, "There are too many layers.")
+    for block in blocks.blocks.values():
+        drawings = getattr(block, "blob_storage", {})
+        while sum(map(weigh, drawings.values())) > MAX_HELD:
+            drawings.pop(next(iter(drawings)))  # the oldest
+
+
+def weigh(drawing):
+    parts = (drawing.background, drawing.composite, *drawing.layers)
+    return sum(len(each or b"") for each in parts)
 
 
 def limited(request, largest, delimiter=None):
