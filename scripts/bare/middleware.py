@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import time
+import traceback
 from pathlib import Path
 
 import httpx
@@ -42,7 +43,8 @@ class Results(dict):
     def __init__(self, blocks):
         self.queue, self.states = blocks._queue, blocks.state_holder
         self.events = self.queue.pending_event_ids_session  # of each session: waiting or unread
-        self.reading, self.idle_since, self.held = collections.Counter(), {}, {}
+        self.reading, self.idle_since = collections.Counter(), {}
+        self.held, self.coming = {}, []  # bytes: of each session, and of calls on their way
         self.queue.pending_messages_per_session = self
 
     def __missing__(self, session):
@@ -72,16 +74,26 @@ class Results(dict):
         for each in (self.states.session_data, self.states.time_last_used, self.held):
             each.pop(session, None)
 
-    def require_room(self, size):
-        """Refuse a call while too much waits, is unread or being read; that is never dropped."""
-        if len(self) >= MAX_EVENTS or sum(self.held.values()) + size > MAX_HELD:
+    @property
+    def size(self):
+        return sum(self.held.values()) + sum(self.coming)
+
+    @contextlib.contextmanager
+    def room(self, size):
+        """Make room for a call, or refuse it: what waits, is unread or being read is kept."""
+        if len(self) >= MAX_EVENTS or self.size + size > MAX_HELD:
             self.forget(hurry=True)
             for session in [*self.states.session_data]:  # the oldest first
-                if sum(self.held.values()) + size > MAX_HELD and session not in self:
+                if self.size + size > MAX_HELD and session not in self:
                     self.forget_values(session)
-        full = size > SMALL and sum(self.held.values()) + size > MAX_HELD
-        if full or sum(map(len, self.events.values())) >= MAX_EVENTS:
+        many = len(self.coming) + sum(map(len, self.events.values())) >= MAX_EVENTS
+        if many or (size > SMALL and self.size + size > MAX_HELD):
             raise Refused(429, BUSY)
+        self.coming.append(size)
+        try:
+            yield
+        finally:
+            self.coming.remove(size)
 
     def hold(self, session, size):
         others = len(self.events.get(session, ())) > 1
@@ -184,7 +196,7 @@ class Guard:
         if path == "/health":
             response = await self.health(request.app)
             return await response(request.scope, request.receive, send)
-        known = path.startswith(self.routes) if self.routes else False
+        known = named = path.startswith(self.routes)
         known |= any(re.fullmatch(p, path) and needs(blocks) for p, needs in NEEDED.items())
         if request.method in ("GET", "HEAD"):
             known |= path.rstrip("/") in [f"/{page[0]}" for page in blocks.config["pages"]]
@@ -196,6 +208,7 @@ class Guard:
             raise Refused(400, NOTHING)
         scope, receive = request.scope, request.receive
         largest = blocks.max_file_size and blocks.max_file_size + MAX_BESIDE
+        largest = SMALL if login else largest
         if form.lower().startswith("multipart/"):
             boundary = FORM.fullmatch(form)
             if not boundary:
@@ -203,13 +216,29 @@ class Guard:
             receive = limited(request, largest, b"--" + boundary[1].encode())
             if not path.startswith("/gradio_api/upload"):
                 # read whole: Gradio would leave half a file in a folder that it shares
-                scope, receive = replay(request, await self.read(receive))
+                scope, receive = replay(request, body := await self.read(receive))
+                if "component_server" in path:
+                    await check_form(blocks, *replay(request, body))
             bound_upload_id(request)
-        elif login or (self.routes and path.startswith(self.routes)):
+        elif login or named:
             receive = limited(request, largest)
         else:
             return await self.call(path, request, send)
-        await self.app(scope, receive, send)
+        await (self.app if login or named else self.pass_on)(scope, receive, send)
+
+    async def pass_on(self, scope, receive, send):
+        """Pass on a POST; of what Gradio makes of a wrong one, the log gets a line."""
+        try:
+            await self.app(scope, receive, send)
+        except (Refused, ClientDisconnect, OSError):
+            raise
+        except Exception as error:
+            frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+            files = {frame.f_code.co_filename for frame in frames} - {__file__}
+            if any(Path(file).parent == Path(__file__).parent for file in files):
+                raise  # it is the app's own
+            logging.getLogger("guard").warning("A call was refused: %.300r", error)
+            raise Refused(400, "This call fits no function: see Use via API.") from None
 
     async def get(self, path, request, send):
         """Pass on a GET; a result that is gone is told without a traceback in the log."""
@@ -261,24 +290,18 @@ class Guard:
         body = self.clean(body, counted)
         check_function(blocks, path.rstrip("/").removeprefix("/gradio_api/"), body)
         size = 4 * len(raw) + 250 * next(counted)  # in Python, at most: four bytes a letter
-        runs = re.match("/gradio_api/(queue|call|run)/", path)
-        if runs:
-            results.require_room(size)
         scope, receive = replay(request, orjson.dumps(body))
 
         async def listen(message):
             said.extend(message.get("body", b"")[: 1_000 - len(said)])
             await send(message)
 
-        try:
-            await self.app(scope, receive, listen)
-        except (Refused, ClientDisconnect, OSError):
-            raise
-        except Exception as error:  # Gradio has many for a call that fits no function
-            logging.getLogger("guard").warning("A call was refused: %.300r", error)
-            raise Refused(400, "This call fits no function: see Use via API.") from None
+        if not re.match("/gradio_api/(queue|call|run)/", path):
+            return await self.pass_on(scope, receive, send)
+        with results.room(size):
+            await self.pass_on(scope, receive, listen)
         event = re.match(rb'{"event_id":"(\w+)"}', said)
-        if runs and (session := body.get("session_hash") or (event and event[1].decode())):
+        if session := body.get("session_hash") or (event and event[1].decode()):
             results.hold(session, size)
 
     async def read(self, receive):
@@ -410,6 +433,26 @@ def check_function(blocks, path, body):
             possible = range(len(own.blocks.get(each._id, each).samples))
             if not (type(value) is int and value in possible) and (chosen or value is not None):
                 raise Refused(400, "There is no such example.")
+
+
+async def check_form(blocks, scope, receive):
+    """Raise Refused for a form that gr.ImageEditor fails at; drop what it keeps for too long."""
+    try:
+        async with Request(scope, receive).form() as form:
+            layer = str(form.get("index") or "null")
+    except Exception:
+        raise Refused(400, "This form cannot be read.") from None
+    if not re.fullmatch("null|[0-9]{1,2}", layer):  # it makes room for so many
+        raise Refused(400, "There are too many layers.")
+    for block in blocks.blocks.values():
+        drawings = getattr(block, "blob_storage", {})
+        while sum(map(weigh, drawings.values())) > MAX_HELD:
+            drawings.pop(next(iter(drawings)))  # the oldest
+
+
+def weigh(drawing):
+    parts = (drawing.background, drawing.composite, *drawing.layers)
+    return sum(len(each or b"") for each in parts)
 
 
 def limited(request, largest, delimiter=None):
