@@ -23,12 +23,13 @@ try:
     from torchvision import transforms
     from torchvision.models import VGG19_Weights, vgg19
     from tqdm import tqdm
-    from training_data import FILES, Images, Unreadable, check, fetch, find_images, read
+    from training_data import Images, Unreadable, check, fetch, read
+    from training_set import WEIGHTS, find_images
 except ImportError as error:
     sys.exit(f"{error}. Install what training needs: pip install -r requirements-train.txt")
 
 HERE = Path(__file__).resolve().parent
-WEIGHTS = "flower_model_vgg19.pth"
+LABELS = HERE / "data" / "labels.txt"  # of an app that reads its labels there
 START = VGG19_Weights.IMAGENET1K_V1  # its file's name ends with the first digits of its SHA-256
 SEED = 1
 HEAD_SHARE = 6  # in the first sixth of the epochs, only the new last layers learn
@@ -205,6 +206,9 @@ def train(args):
     details |= {"batch_size": args.batch_size, "device": f"{device}, {half or torch.float32}"}
     report.write(work, labels, scores, {**details, "history": history}, best)
     report.write_reference_predictions(args.out / "data" / "expected.json", predict)
+    if LABELS.exists():
+        names = "".join(f"{label}\n" for label in labels)
+        (args.out / "data" / LABELS.name).write_text(names, encoding="utf-8")
     report.put_in_place(best, args.out / "data" / WEIGHTS)
     checkpoint.unlink()
 
@@ -219,7 +223,7 @@ def main():
     add("--out", type=Path, default=HERE, help="the folder of the app (default: this one)")
     add("--resume", action="store_true", help="continue a training run that was cut off")
     add("--start", type=Path, help="weights of another VGG19, in a file called NAME-SHA256.pth")
-    add("--md5", nargs=3, default=[*FILES.values()], help="of another data set of this form")
+    add("--md5", nargs=3, help="of another data set of this form")
     args = parser.parse_args()
     if min(args.epochs, args.batch_size) < 1:
         parser.error("--epochs and --batch-size must be 1 or more")

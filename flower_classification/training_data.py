@@ -1,24 +1,14 @@
-"""The images to learn from: Oxford 102 Flowers with its own three splits, fetched and checked."""
+"""Read the images to learn from; fetch files and check that they are the right ones."""
 
 import errno
 import hashlib
-import shutil
 import socket
 import sys
 
 import gradio as gr
 from image import read_image
-from scipy.io import loadmat
 from torch.utils.data import Dataset
-from torchvision.datasets import Flowers102
 
-SITE = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
-FILES = {  # with their MD5 digests, as torchvision has them
-    "102flowers.tgz": "52808999861908f626f3c1f4e79d11fa",
-    "imagelabels.mat": "e0620be6f572b9609742df49c70aed4d",
-    "setid.mat": "a5357ecc9cb78c4bef273ce3793fc85c",
-}
-SPLITS = {"train": "trnid", "val": "valid", "test": "tstid"}  # as setid.mat calls them
 SILENCE_S = 30  # how long to wait for a server that says nothing
 
 
@@ -52,34 +42,6 @@ def fetch(addresses, function, *arguments, **options):
     missing = [f"{url}\n  as {file}" for file, url in addresses.items() if not file.exists()]
     if missing:
         sys.exit("\n".join([f"No download: {reason}.\nBring these files by hand:", *missing]))
-
-
-def find_images(folder, digests):
-    """Return the labels, and {split: [(file, number of its label), ...]} for train, val and test.
-
-    `folder` has a folder `flowers-102`, as torchvision calls it, with the three files of the data
-    set. If one is missing, all that is missing is fetched.
-    """
-    folder = folder / "flowers-102"
-    files = [folder / name for name in FILES]
-    if not all(file.exists() for file in files):
-        addresses = {file: SITE + file.name for file in files}
-        fetch(addresses, Flowers102, folder.parent, download=True)
-    for file, digest in zip(files, digests, strict=True):
-        check(file, "md5", digest)
-    numbers = loadmat(files[1])["labels"][0]  # from 1
-    images = [folder / "jpg" / f"image_{i + 1:05}.jpg" for i in range(len(numbers))]
-    if not all(image.exists() for image in images):
-        print("Unpacking the images ...", flush=True)
-        shutil.unpack_archive(files[0], folder)
-    splits = loadmat(files[2])
-    if missing := [name for name in SPLITS.values() if name not in splits]:
-        sys.exit(f"{files[2]} has no split called {' or '.join(missing)}.")
-    samples = {
-        split: [(images[i - 1], int(numbers[i - 1]) - 1) for i in splits[name][0]]
-        for split, name in SPLITS.items()
-    }
-    return Flowers102.classes, samples
 
 
 def read(file):

@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+PUT_THERE = "Put the file with your model's weights there."
+
 
 def load_model(build, file, classes=()):
     """Return the network that `build()` makes with the weights in a file, ready to predict.
@@ -27,9 +29,10 @@ def load_model(build, file, classes=()):
         model.load_state_dict(weights, assign=True)
     except Exception as error:  # torch has many errors for a damaged file
         missing = isinstance(error, FileNotFoundError)
+        program = Path(__file__).with_name("download_model.py")
         sys.exit(
             f"{file} {'is missing' if missing else 'is damaged, or holds another model'}.\n"
-            f'Fetch the weights with: python "{Path(__file__).with_name("download_model.py")}"'
+            + (f'Fetch the weights with: python "{program}"' if program.exists() else PUT_THERE)
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.register_forward_pre_hook(lambda _, inputs: tuple(each.to(device) for each in inputs))

@@ -102,11 +102,9 @@ def gallery(HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
 def new(NAME, FROM="", WITH=""):
     """make a folder for your own app and say what to edit next
 
-    FROM=resnet copies a classifier, FROM=hello (the default) makes the smallest app. WITH= puts a
-    recipe into it.
+    FROM=resnet copies a classifier, FROM=hello (the default) makes the smallest app. WITH= puts
+    recipes into it, such as WITH=many_images,not_sure.
     """
-    if WITH:
-        enter(SCRIPTS / "requirements.txt")
     import new
 
     return new.main([f"--from={FROM}", f"--with={WITH}", "--", NAME])

@@ -1,32 +1,36 @@
 """Make a folder for an app of your own by copying another one.
 
 FROM=resnet copies a classifier without its weights. FROM=hello copies the folder `bare`, the
-smallest that SciLifeLab Serve can run, and FROM=sepia puts the code of that step into the copy.
-WITH=cells puts a recipe into it. Each folder gets what GitHub needs to build and publish its image.
-Needs nothing but Python; for a recipe, what requirements.txt here names.
+smallest that SciLifeLab Serve can run; FROM=sepia puts the code of that step into such a copy, and
+FROM=cells that of a starting point. WITH=many_images,not_sure puts recipes into it. Each folder
+gets what GitHub needs to build and publish its image. Needs nothing but Python.
 """
 
 import argparse
 import ast
-import itertools
 import keyword
 import os
 import re
 import shutil
 import signal
 import sys
+import textwrap
 import unicodedata
+from pathlib import Path
 
-from apps import ROOT, SUFFIX, find_app, find_apps
-from recipes import find_recipe
-from recipes import put_in as put_recipe_in
+import origin
+import placing
+import recipes
+from apps import ROOT, SUFFIX, App, find_app, find_apps
 
 BARE = ROOT / "scripts" / "bare"
+# where the files are that an app imports and that are neither its own nor in BARE
+SHARED = (ROOT / "resnet_image_classification", ROOT / "docs/recipes/many_images/files")
 # for a folder that becomes a repository of its own; not for those of the gallery
 ON_GITHUB, CODESPACE = ROOT / "scripts" / "on_github", ROOT / ".devcontainer"
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
 LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store training".split()
-IMPORT = (ast.Import, ast.ImportFrom)
+WHERE = ("server_name", "server_port")  # what guard.py decides
 LONGEST = 40
 IMPOSSIBLE = (
     (r"\s", "has a space in it"),
@@ -78,42 +82,73 @@ def write(file, text):
     file.write_text(text, encoding="utf-8", newline="\n")
 
 
-def split_main(file):
-    """Return an app's imports, its code, the settings of launch(), and the lines that call it."""
-    lines = read(file).splitlines(keepends=True)
-    match ast.parse("".join(lines), file.name).body:
-        case [ast.Expr(), *nodes, ast.If(body=[*_, ast.Expr(ast.Call() as launch)]) as last]:
-            imports = [*itertools.takewhile(lambda n: isinstance(n, IMPORT), nodes)]
-            code = lines[imports[-1].end_lineno : last.lineno - 1]
-            settings = {setting.arg: ast.unparse(setting) for setting in launch.keywords}
-            return {*map(ast.unparse, imports)}, code, settings, lines[last.lineno - 1 :]
-    raise ValueError(f"{file.name} does not end with demo.launch(...), as the other steps do")
-
-
-def order(line):
-    """Return the place of an import among others: Python's own modules come first."""
-    module = re.match(r"\w+ (\w+)", line)[1]
-    return module not in sys.stdlib_module_names, line.startswith("from"), module
+def protect(text, name):
+    """Return the text of a step's file, protected and launched as `bare` is."""
+    tree, bare = ast.parse(text, name), read(BARE / "main.py")
+    match tree.body:
+        case [*_, ast.If(body=[*_, ast.Expr(ast.Call() as launch)]) as last]:
+            text = "".join(text.splitlines(keepends=True)[: last.lineno - 1])
+        case _:
+            raise ValueError(f"{name} does not end with demo.launch(...), as the other steps do")
+    text += bare[bare.index("if __name__") :]
+    if "prepare_uploads()" not in text:
+        pages = [node.lineno for node in tree.body if ast.unparse(node).startswith("demo = ")]
+        text = placing.insert(text, pages[0] - 1, re.search(r"(?m)^prepare_uploads\(.*", bare)[0])
+    kept = [each for each in launch.keywords if each.arg not in (None, *WHERE)]
+    lines = [f"settings(demo, {ast.unparse(each)})" for each in kept]
+    return placing.place(text, ["from guard import prepare_uploads, settings", *lines])
 
 
 def put_in(step, folder):
-    """Put the code of a step between the imports and the launch of a copy of `bare`."""
-    imports, code, settings, _ = split_main(step)
-    others, _, usual, launch = split_main(BARE / "main.py")
-    launch[-1:-1] = [f"        {settings[name]},\n" for name in settings if name not in usual]
-    groups = itertools.groupby(sorted(imports | others, key=order), lambda line: order(line)[0])
-    top = "\n\n".join(['""""""', *("\n".join(lines) for _, lines in groups)])
-    write(folder / "main.py", "".join([top, "\n", *code, *launch]))
-    packages = [module for is_package, _, module in map(order, imports - others) if is_package]
-    lists = ["requirements.txt", "constraints.txt"] if packages else []
-    for name in [*(f"{package}.py" for package in packages), *lists]:
-        if step.with_name(name).exists():
-            shutil.copy(step.with_name(name), folder)
+    """Put the code of a step into a copy of `bare`, with the files that it imports."""
+    write(folder / "main.py", protect(read(step), step.name))
+    own = [step.with_name(f"{module}.py") for module in recipes.modules(step)]
+    own = [file for file in own if file.exists() and not (folder / file.name).exists()]
+    if own:  # sepia, which needs more packages
+        own += [step.with_name(name) for name in ("requirements.txt", "constraints.txt")]
+    for file in own:
+        shutil.copy(file, folder)
 
 
-def folder_of(app):
-    """Return the folder that is copied for an app; the code of a step is put into `bare`."""
-    return BARE if app.is_step else app.folder
+def add_starting_point(point, folder):
+    """Add to a copy of `bare` the files of a starting point, and those that they import."""
+    own = shutil.ignore_patterns("requirements.txt", "constraints.txt", "__pycache__")
+    page, ours = folder / "README.md", (BARE / "README.md").read_bytes()
+    shutil.copytree(point.folder, folder, ignore=own, dirs_exist_ok=True)
+    page.write_bytes(ours)
+    todo = [*folder.glob("*.py")]
+    while todo:
+        for module in recipes.modules(todo.pop()):
+            there = [
+                place / f"{module}.py" for place in SHARED if (place / f"{module}.py").exists()
+            ]
+            if there and not (folder / there[0].name).exists():
+                todo.append(Path(shutil.copy(there[0], folder)))
+    recipes.add_packages(folder, [point])
+    if (folder / "data").exists():
+        dockerfile, app = folder / "Dockerfile", "\n# The app: all Python files"
+        data = "\n# What the app reads.\nCOPY --chown=app:app data/ data/\n"
+        write(dockerfile, read(dockerfile).replace(app, data + app))
+
+
+def find_source(name):
+    """Return the app or the starting point of this name, or end the program with a message."""
+    points = {point.name: point for point in recipes.find_recipes("starting point")}
+    apps = find_apps()
+    if name in points and not any(app.folder.name == name for app in apps):
+        return points[name]
+    if name and not any(name.strip("/") in (*app.names, app.file.name) for app in apps):
+        names = ", ".join([*(app.name for app in apps), *points])
+        sys.exit(
+            f'There is no app "{name}" to begin with. There are: {names}.\n`make list` tells more.'
+        )
+    app = find_app(name)
+    return app._replace(file=BARE / "main.py") if app.file.name == "hello_app.py" else app
+
+
+def folder_of(source):
+    """Return the folder that is copied; a step or a starting point is put into a copy of `bare`."""
+    return source.folder if isinstance(source, App) and not source.is_step else BARE
 
 
 def copy_folder(app, folder, title, name):
@@ -123,7 +158,9 @@ def copy_folder(app, folder, title, name):
     shutil.copytree(CODESPACE, folder / CODESPACE.name)
     leave_out = shutil.ignore_patterns(*LEFT_OUT)
     shutil.copytree(source, folder, ignore=leave_out, dirs_exist_ok=True)
-    if app.is_step:
+    if not isinstance(app, App):
+        add_starting_point(app, folder)
+    elif app.is_step:
         put_in(app.file, folder)
     main, card = folder / "main.py", folder / "README.md"
     summary = f'"""{title}: to be written: what the app does, in one line.'
@@ -136,36 +173,54 @@ def copy_folder(app, folder, title, name):
         write(card, re.sub(r"(?m)^(docker (?:build -t|run .*?)) \S+:v1", rf"\1 {name}:v1", text))
 
 
-def make_folder(app, name, recipe=None):
-    """Make the folder under a hidden name, and only when it is whole give it its own."""
+def make_folder(app, name, chosen=()):
+    """Make the folder under a hidden name, and only when it is whole give it its own.
+
+    Returns the recipes of `chosen` whose lines have no place in it, each with the reason.
+    """
     unfinished = ROOT / f".{name}.new"
     shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     try:
         copy_folder(app, unfinished, name.replace("_", " ").capitalize(), name)
-        if recipe:
-            put_recipe_in(recipe, unfinished)
+        left = recipes.put_in(chosen, unfinished) if chosen else {}
+        origin.write_note(
+            unfinished, folder_of(app).name if isinstance(app, App) else app.name, chosen
+        )
         unfinished.rename(ROOT / name)
+        return left
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def next_steps(app, name, recipe=None):
+def next_steps(app, name, chosen=(), left=()):
     """Return, in a few lines, what was made and what to do next."""
-    source = os.path.relpath(app.file if app.is_step else app.folder, ROOT)
-    if app.is_step or not (app.folder / "download_model.py").exists():
-        code = "your function, its inputs and outputs, and the first line"
-        other = ("requirements.txt", "each package that you import, as name==version")
+    if not isinstance(app, App):
+        source = f"the starting point {app.name}"
     else:
+        source = os.path.relpath(app.file if app.is_step else app.folder, ROOT)
+    if isinstance(app, App) and not app.is_step and (app.folder / "download_model.py").exists():
         source, code = f"{source}, without its weights", 'the part "Your model", and the first line'
         other = ("download_model.py", "where your weights are; or delete it, and put them in data/")
+    else:
+        code = "your function, its inputs and outputs, and the first line"
+        other = ("requirements.txt", "each package that you import, as name==version")
+    pages = [each.page for each in chosen] if isinstance(app, App) else [app.page]
+    if not isinstance(app, App):
+        pages += [each.page for each in chosen]
+    if pages:
+        added = f", with {', '.join(each.name for each in chosen)}" if chosen else ""
+        pages = ", ".join(page.relative_to(ROOT).as_posix() for page in pages)
+        made = [f"Made {name}, from {source}{added}. What to do next: {pages}"]
+        for recipe in left:
+            made.append(f"\nLines of {recipe.name} are missing: main.py {left[recipe]}.")
+            made.append(f"Write them into {name}/main.py where they belong in your app:\n")
+            made.append(textwrap.indent(recipe.block.rstrip(), "    "))
+        return "\n".join(made)
     rows = [("main.py", code), other, ("README.md", "what users must know about your app")]
     width = max(len(file) for file, _ in rows)
     lines = [f"  {name}/{file:{width}}  {what}\n" for file, what in rows]
     after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"
     after += "\nNo Docker? GitHub can build it: docs/workshop/3-container.md, Without Docker"
-    if recipe:
-        page = recipe.diff.with_name("README.md").relative_to(ROOT)
-        return f"Made {name}, from {source}, with {recipe.name}. What to do next: {page}"
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
 
@@ -179,26 +234,26 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description="Make a folder for an app of your own.")
     parser.add_argument("name", help="its name, such as leaf_disease")
     parser.add_argument("--from", default="", dest="source", help="the app to begin with")
-    parser.add_argument("--with", default="", dest="recipe", help="a recipe to put into it")
+    parser.add_argument("--with", default="", dest="recipes", help="recipes for it: a,b")
     arguments = parser.parse_args(argv)
-    recipe = find_recipe(arguments.recipe) if arguments.recipe else None
-    source = arguments.source or (recipe.sources[0] if recipe else "hello")
-    app, name = find_app(source), arguments.name
-    if app.file == ROOT / "example_apps" / "hello_app.py":
-        app = app._replace(file=BARE / "main.py")
+    wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", arguments.recipes)))
+    chosen = [recipes.find_recipe(each) for each in wanted]
+    recipes.require_pairs(chosen)
+    source = arguments.source or (recipes.first_source(chosen) if chosen else "hello")
+    app, name = find_source(source), arguments.name
     if not name.strip():
         sys.exit("A new app needs a name. Set one, such as NAME=leaf_disease.")
     if reason := problem(name):
         sys.exit(f'The name "{name}" {reason}; NAME={suggest(name)} is possible.')
     try:
-        make_folder(app, name, recipe)
+        left = make_folder(app, name, chosen)
     except KeyboardInterrupt:
         sys.exit(f"\nStopped. {name} was not made.")
     except (OSError, SyntaxError, ValueError) as error:
         # of several files that could not be copied, the first says it
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         sys.exit(f"{name} was not made: {reason}")
-    print(next_steps(app, name, recipe))
+    print(next_steps(app, name, chosen, left))
 
 
 if __name__ == "__main__":

@@ -1,37 +1,89 @@
-"""List the recipes, or put one into the folder of an app.
+"""List the recipes and the starting points, or put recipes into the folder of an app.
 
-A recipe is a folder in docs/recipes: a page (README.md), a diff with the name of the folder, and
-in `files` what is copied as it is. The diff's first line says what the recipe gives, its second
-the apps that it is for, the first of them by default; there is no other registry.
+A recipe is a folder in docs/recipes, a starting point one in docs/starting_points. All that is
+known about one is read from its page, README.md: there is no other registry.
+
+    # many_images: a folder of images in one go
+
+    What it gives, in a sentence: for `make list` and the index.
+
+    - topic: images
+    - begins with: `resnet`, `vgg11`             the first of them if there is no FROM=
+    - not with: `heat_map`: why                  other recipes
+    - takes away: `download_model.py`, `pooch`   files and packages that are not needed any more
+
+    <!-- lines -->                               a block of code with the lines for main.py
+
+What is in the recipe's folder `files` is copied; its packages are in requirements.txt, and the
+versions of those that they bring in constraints.txt.
 """
 
 import argparse
+import ast
+import itertools
 import re
 import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import pins
+import placing
 from apps import ROOT
+
+FOLDERS = {"recipe": "docs/recipes", "starting point": "docs/starting_points"}
+TOPICS = ("images", "reliability", "another model", "tables", "sequences and molecules")
+TOPICS += ("speed and size", "programs and agents")
+BLOCK = re.compile(r"(?ms)^<!-- lines -->\n```python\n(.*?)^```$")
 
 
 class Recipe(NamedTuple):
-    """One recipe: its name, its diff, what it gives, and the apps that it is for."""
+    """A recipe or a starting point, as its page describes it."""
 
     name: str
-    diff: Path
+    page: Path
     summary: str
+    topic: str
     sources: tuple
+    not_with: tuple
+    takes_away: tuple
+    block: str
+
+    @property
+    def folder(self):
+        return self.page.parent
+
+    @property
+    def lines(self):
+        """The lines for main.py, without the comments that say where each belongs."""
+        return placing.split(self.block)
+
+    def packages(self, name):
+        """Return the text of its requirements.txt or constraints.txt; "" if it has none."""
+        file = self.folder / name
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def find_recipes(root=ROOT):
-    """Return all recipes below `root` by name."""
-    recipes = []
-    for diff in sorted((root / "docs" / "recipes").glob("*/*.diff")):
-        summary, second = diff.read_text(encoding="utf-8").splitlines()[:2]
-        sources = tuple(second.removeprefix("FROM=").split(", "))
-        recipes.append(Recipe(diff.stem, diff, summary, sources))
-    return recipes
+def read_page(page):
+    text = page.read_text(encoding="utf-8")
+    _, summary, facts, *_ = text.split("\n\n")
+    facts = dict(re.findall(r"(?m)^- ([a-z ]+): (.*(?:\n  .*)*)", facts))
+    named = {fact: tuple(re.findall("`(.+?)`", said)) for fact, said in facts.items()}
+    block = BLOCK.search(text)
+    return Recipe(
+        page.parent.name,
+        page,
+        " ".join(summary.split()),
+        facts["topic"],
+        *(named.get(fact, ()) for fact in ("begins with", "not with", "takes away")),
+        block[1] if block else "",
+    )
+
+
+def find_recipes(kind="recipe", root=ROOT):
+    """Return the recipes or starting points below `root`, by topic and name."""
+    found = map(read_page, (root / FOLDERS[kind]).glob("*/README.md"))
+    return sorted(found, key=lambda each: (TOPICS.index(each.topic), each.name))
 
 
 def find_recipe(name):
@@ -43,43 +95,139 @@ def find_recipe(name):
     return recipes[name]
 
 
-def changes(recipe):
-    """Yield, for each change of the diff, the name of a file, the old lines and the new ones."""
-    import unidiff
+def clash(recipe, other):
+    """Return why two recipes do not go together, or None if they do."""
+    if other.name in recipe.not_with or recipe.name in other.not_with:
+        return "their pages say why"
+    mine, its = ({*itertools.chain(*map(placing.given, each.lines))} for each in (recipe, other))
+    if both := sorted(mine & its):
+        return f"each brings its own `{both[-1]}`"
+    return None
 
-    for file in unidiff.PatchSet(recipe.diff.read_text(encoding="utf-8")):
-        for hunk in file:
-            old, new = ("".join(line[1:] for line in lines) for lines in (hunk.source, hunk.target))
-            yield file.path, old, new
+
+def require_pairs(recipes):
+    """End the program with a message if two of these recipes do not go together."""
+    for one, other in itertools.combinations(recipes, 2):
+        if reason := clash(one, other):
+            sys.exit(f"{one.name} and {other.name} do not go together: {reason}.")
 
 
-def put_in(recipe, folder):
-    """Change a folder as the recipe says: lines are found by what they say, wherever they are.
+def first_source(recipes):
+    """Return the app that these recipes begin with if FROM= does not say."""
+    for source in recipes[0].sources:
+        if all(source in recipe.sources for recipe in recipes):
+            return source
+    choices = "; ".join(f"{each.name} from {' or '.join(each.sources)}" for each in recipes)
+    sys.exit(f"These recipes begin with different apps: {choices}. Choose one: FROM=...")
 
-    Raises ValueError if one of them is not there, or there twice.
+
+def put_in(recipes, folder):
+    """Put recipes into the folder of an app.
+
+    Returns {recipe: why its lines are not in main.py}, for those whose lines have no place there.
+    Raises ValueError if nothing of a recipe fits, or if packages do not go together.
     """
-    for name, old, new in changes(recipe):
+    main, left = folder / "main.py", {}
+    text = main.read_text(encoding="utf-8")
+    for recipe in recipes:
+        copy(recipe, folder)
+        try:
+            text = placing.place(text, recipe.lines)
+        except placing.NoPlace as reason:
+            left[recipe] = str(reason)
+            if not any(has_place(text, recipe.lines, line) for line in recipe.lines):
+                page = recipe.page.relative_to(ROOT)
+                raise ValueError(
+                    f"main.py {reason}, which {recipe.name} needs. See {page}"
+                ) from None
+    main.write_text(text, encoding="utf-8", newline="\n")
+    add_packages(folder, recipes)
+    for recipe in recipes:
+        take_away(recipe.takes_away, folder)
+    return left
+
+
+def has_place(text, lines, line):
+    """Tell whether a line has a place in a main.py, but for those that fit everywhere."""
+    imports = [each for each in lines if "import " in each]
+    try:
+        return (
+            line not in imports
+            and not line.startswith("settings(")
+            and bool(placing.place(text, [*imports, line]))
+        )
+    except placing.NoPlace:
+        return False
+
+
+def copy(recipe, folder):
+    """Copy a recipe's files; raises ValueError if they import what the app does not have."""
+    files, ours = recipe.folder / "files", {"image", "cores", "weights", "guard", "middleware"}
+    if not files.exists():
+        return
+    shutil.copytree(files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*"))
+    for file in files.glob("*.py"):
+        for module in sorted(modules(file) & ours):
+            if not (folder / f"{module}.py").exists():
+                raise ValueError(f"{recipe.name} needs {module}.py, which this app does not have")
+
+
+def modules(file):
+    """Return the modules that a Python file imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), file.name)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def add_packages(folder, recipes):
+    """Add the packages of recipes or starting points; raises ValueError if two contradict."""
+    texts = {}
+    for name in ("requirements.txt", "constraints.txt"):
         file = folder / name
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        text, count = re.subn(rf"(?m)^{re.escape(old)}", lambda _, new=new: new, text)
-        if count != 1:
-            raise ValueError(
-                f"{name} is not as the recipe {recipe.name} expects it.\n"
-                f"That one is for FROM={' or '.join(recipe.sources)}."
-            )
-        file.write_text(text, encoding="utf-8", newline="\n")
-    if (files := recipe.diff.parent / "files").is_dir():
-        shutil.copytree(files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*"))
+        texts[name] = file.read_text(encoding="utf-8") if file.exists() else ""
+    more = {name: {each.name: each.packages(name) for each in recipes} for name in texts}
+    try:
+        wanted = pins.add_requirements(texts["requirements.txt"], more["requirements.txt"])
+        fixed = pins.add_constraints(texts["constraints.txt"], more["constraints.txt"], wanted)
+    except pins.Conflict as conflict:
+        raise ValueError(str(conflict)) from None
+    for name, text in (("requirements.txt", wanted), ("constraints.txt", fixed)):
+        if text != texts[name]:
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def take_away(names, folder):
+    """Delete files, and take packages out of requirements.txt."""
+    file = folder / "requirements.txt"
+    rows = file.read_text(encoding="utf-8").splitlines()
+    rows = [row for row in rows if not {*pins.by_package(row)} & {*names}]
+    file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8", newline="\n")
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+
+
+def show(kind, setting):
+    """Print the recipes or the starting points by topic."""
+    found = find_recipes(kind)
+    width = max(len(each.name) for each in found)
+    print(f"\n{kind.capitalize()}s, {setting}")
+    for topic, group in itertools.groupby(found, lambda each: each.topic):
+        print(f"  {topic}")
+        for each in group:
+            print(f"    {each.name:{width}}  {each.summary}")
 
 
 def main(argv=None):
-    argparse.ArgumentParser(description="List the recipes of the gallery.").parse_args(argv)
-    rows = [("WITH=", "FROM=", "what it gives")]
-    rows += [(each.name, " or ".join(each.sources), each.summary) for each in find_recipes()]
-    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    print()
-    for row in rows:
-        print(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}")
+    argparse.ArgumentParser(description="List what an app of your own can begin with.").parse_args(
+        argv
+    )
+    show("starting point", "whole apps to begin with: make new NAME=my_app FROM=cells")
+    show("recipe", "to add to an app: make new NAME=my_app FROM=resnet WITH=many_images,not_sure")
+    print("\nTheir pages: docs/starting_points/NAME/README.md and docs/recipes/NAME/README.md")
 
 
 if __name__ == "__main__":

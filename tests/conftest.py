@@ -27,7 +27,7 @@ sys.path.insert(0, str(SCRIPTS))
 from apps import App, find_app  # noqa: E402
 from maintain.browser import find_browser, save_screenshot  # noqa: E402
 from random_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
-from server import Server  # noqa: E402
+from server import Server, free_port  # noqa: E402
 from smoke import start_app  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
@@ -141,18 +141,47 @@ def run_main(file, python=sys.executable, **environment):
     return Server([python, file], cwd="/", **{"PORT": "{PORT}", **environment})
 
 
-def start_main(file, port, python=sys.executable, **environment):
+def start_main(file, port, python=sys.executable, log=subprocess.PIPE, **environment):
     """Run `python main.py` as in a container, and return the process."""
     return subprocess.Popen(
         [python, str(file)],
         cwd="/",
         env={**os.environ, "PORT": str(port), **environment},
-        stdout=subprocess.PIPE,
+        stdout=log,
         stderr=subprocess.STDOUT,
         text=True,
         # what runs in the background of a script ignores SIGINT, and so would the app
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+@contextlib.contextmanager
+def started_main(folder, temporary, port=None, errors=False, **environment):
+    """Run `python main.py`, and stop it in the end; unless `errors`, it has printed no traceback.
+
+    Yields it as `Served`, and its process.
+    """
+    port, log = port or free_port(), temporary.with_suffix(".log")
+    url, place = f"http://127.0.0.1:{port}/", {"GRADIO_TEMP_DIR": str(temporary)}
+    environment = {"GRADIO_SERVER_NAME": "127.0.0.1", **place, **environment}
+    with log.open("w") as stream:
+        for last in (False, True):
+            process = start_main(folder / "main.py", port, log=stream, **environment)
+            try:
+                wait_until_open(process, url)
+                break
+            except AssertionError:  # on a busy machine, Gradio waits only 3 s for its own page
+                if last or "ReadTimeout" not in log.read_text():
+                    raise AssertionError(log.read_text()) from None
+        try:
+            yield Served(url, temporary, log), process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+    assert errors or "Traceback" not in log.read_text(), log.read_text()
 
 
 NGINX = """daemon off; pid nginx.pid; error_log error.log;
@@ -234,6 +263,18 @@ def classifier(tmp_path_factory):
         return copies[name]
 
     return copy_classifier
+
+
+@pytest.fixture(scope="session")
+def running(serve, classifier):
+    """Return a function that serves a step app, a classifier or a copy of "bare" by its name."""
+
+    def run(name):
+        if name == "bare":
+            return serve(App((name,), SCRIPTS / "bare" / "main.py", ""))
+        return serve(find_app(name) if name in STEPS else classifier(name))
+
+    return run
 
 
 @pytest.fixture

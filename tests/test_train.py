@@ -90,13 +90,18 @@ def training_data(monkeypatch):
     return importlib.import_module("training_data")
 
 
+@pytest.fixture
+def training_set(training_data):
+    return importlib.import_module("training_set")
+
+
 def test_the_digests_are_those_of_torchvision_and_the_splits_too(
-    training_data, tmp_path, monkeypatch
+    training_set, tmp_path, monkeypatch
 ):
     digests = {name: md5 for name, md5 in Flowers102._file_dict.values()}
-    assert digests == training_data.FILES
+    assert digests == training_set.FILES
     own = make_data_set(tmp_path)
-    labels, samples = training_data.find_images(tmp_path, own)
+    labels, samples = training_set.find_images(tmp_path, own)
     assert labels == Flowers102.classes
     files = dict(zip(("image", "label", "setid"), zip(digests, own, strict=True), strict=True))
     monkeypatch.setattr(Flowers102, "_file_dict", files)
@@ -112,15 +117,15 @@ def cut(file):
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def test_wrong_files_get_a_message(training_data, tmp_path):
+def test_wrong_files_get_a_message(training_data, training_set, tmp_path):
     def said(md5, data=tmp_path):
         with pytest.raises(SystemExit) as stop:
-            training_data.find_images(data, md5)
+            training_set.find_images(data, md5)
         return str(stop.value)
 
     md5, files = make_data_set(tmp_path), tmp_path / "flowers-102"
     another = f"{files / '102flowers.tgz'} is damaged, or another file: its MD5 digest is {md5[0]}"
-    assert another in said([*training_data.FILES.values()])
+    assert another in said([*training_set.FILES.values()])
     cut(files / "setid.mat")
     assert f"{files / 'setid.mat'} is damaged" in said(md5)
     (files / "setid.mat").unlink()
@@ -132,12 +137,12 @@ def test_wrong_files_get_a_message(training_data, tmp_path):
     md5 = make_data_set(tmp_path / "two", {"trnid": 1, "tstid": 1})
     assert "setid.mat has no split called valid." in said(md5, tmp_path / "two")
     md5 = make_data_set(tmp_path / "cut", dict.fromkeys(SPLITS, 1))
-    samples = training_data.find_images(tmp_path / "cut", md5)[1]["val"]
+    samples = training_set.find_images(tmp_path / "cut", md5)[1]["val"]
     cut(samples[0][0])
     with pytest.raises(training_data.Unreadable, match="This file cannot be read as an image"):
         training_data.Images(samples, lambda image: image)[0]
     samples[1][0].unlink()  # as when the disk was full: it is unpacked again
-    training_data.find_images(tmp_path / "cut", md5)
+    training_set.find_images(tmp_path / "cut", md5)
     assert training_data.Images(samples, lambda image: image)[0][0].size == (150, 130)
 
     start = tmp_path / "vgg19-dcbb9e9d.pth"

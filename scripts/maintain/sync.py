@@ -17,7 +17,8 @@ CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_im
 PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "weights.py", "download_model.py")}
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
-PLACES["image.py"] = (*CLASSIFIERS, "example_apps", "docs/recipes/cells/files")
+PLACES["image.py"] = (*CLASSIFIERS, "example_apps")
+PLACES["safe_csv.py"] = ("docs/recipes/many_images/files", "scripts/scale")
 for name in ("guard.py", "middleware.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 
@@ -51,12 +52,13 @@ def differing(source):
     """Return the files that differ from those in the folder `source`, each with its new text."""
     new = {}
     for name, folders in PLACES.items():
-        shared = cut(source / name)[1::2]
+        original = source / name if (source / name).exists() else ROOT / folders[0] / name
+        shared = cut(original)[1::2]
         for file in (ROOT / folder / name for folder in folders):
             text = "".join(map("".join, zip(cut(file)[::2], shared, strict=True)))
-            same_mode = file.stat().st_mode == (source / name).stat().st_mode
+            same_mode = file.stat().st_mode == original.stat().st_mode
             if text.encode() != file.read_bytes() or not same_mode:
-                new[file] = text
+                new[file] = original, text
     return new
 
 
@@ -66,9 +68,9 @@ def main(source):
         choices = ", ".join(f"FROM={name}" for name in names)
         sys.exit(f"Set the classifier in which you made the change: {choices}.")
     new = differing(ROOT / names[source])
-    for file, text in new.items():
+    for file, (original, text) in new.items():
         file.write_bytes(text.encode())
-        shutil.copymode(ROOT / names[source] / file.name, file)
+        shutil.copymode(original, file)
         print(f"changed: {file.relative_to(ROOT)}")
     if not new:
         print("All folders agree.")

@@ -12,24 +12,14 @@ from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import parquet
+from scale import safe_csv
 
 COLUMNS = [f"{what}_{place}" for place in range(1, 6) for what in ("label", "probability")]
 COLUMNS = ["file", *COLUMNS, "reason"]
 TYPES = {name: pa.float64() if name.startswith("probability") else pa.string() for name in COLUMNS}
 SCHEMA = pa.schema(TYPES)
 ADDED = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # by Finder and Explorer, and what is hidden
-FORMULA = tuple("=+-@＝＋－＠")
 PART = 1000  # rows of a Parquet file
-
-
-def printable(name):
-    """Return a file's name as it can be in a table, another one for each.
-
-    A spreadsheet takes what begins with = for a formula, which can do harm: ./=1+1 is the same file
-    and no formula.
-    """
-    name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return f"./{name}" if name.lstrip().startswith(FORMULA) else name
 
 
 def listed(source):
@@ -72,7 +62,7 @@ def missing(source, table):
     database.execute("CREATE TABLE image (file TEXT PRIMARY KEY, path BLOB) WITHOUT ROWID")
     own = table.place.absolute()  # the table may be among the images
     images = (
-        (printable(name), os.fsencode(path))
+        (safe_csv.cell(name), os.fsencode(path))
         for name, path in listed(source)
         if own not in (path, *path.parents)
     )
@@ -111,11 +101,11 @@ class CsvTable:
 
     def write(self, rows):
         with self.file.open("a", newline="", encoding="utf-8") as out:
-            # quotes around all text: where semicolons separate the cells, none in a name does
-            csv.writer(out, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+            safe_csv.writer(out).writerows(rows)
 
     def add(self, rows):
-        self.write([list(row.values()) for row in rows.to_pylist()])
+        # the names went through cell() already: by them, a run finds what is there
+        self.write([row.pop("file"), *map(safe_csv.cell, row.values())] for row in rows.to_pylist())
 
     def names(self):
         return names_in(self.file)

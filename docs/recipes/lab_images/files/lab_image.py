@@ -1,11 +1,18 @@
-"""Read TIFF files from microscopes and scanners, or say in a message what to do about them."""
+"""Read TIFF files from microscopes and scanners, or say in a message what to do about them.
+
+from lab_image import read_image     # replaces that of image.py
+lab_image.add_to_page(image)         # at the end of the page
+"""
 
 import io
 import logging
 import math
+import os
+import tempfile
 from pathlib import Path
 
 import gradio as gr
+import image as everyday
 import numpy as np
 import tifffile
 from image import MAX_MEGAPIXELS, TIFF, refuse, to_8_bits
@@ -26,17 +33,46 @@ COLOURS = {RGB: 3, CMYK: 4, YCBCR: 3, CIELAB: 3}
 ORIENTATION = 274
 ALL = slice(None)
 
+PART = "TIFF from a microscope or scanner"
+
 # what tifffile thinks of a file would be printed with its name
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
-def read_tiff(upload, plane=0, channel=0):
+def add_to_page(image):
+    """Add a part to the page that opens a plane of a TIFF, and shows it as the `image` there."""
+    uploads = os.environ["GRADIO_TEMP_DIR"]  # what is in this folder is deleted on time
+
+    def open_tiff(file, plane, channel):
+        """Return one plane of an uploaded TIFF as a PNG with 8 bits, as the model gets it."""
+        opened = read_tiff(file, plane or 0, channel or 0) or everyday.read_image(file)
+        saved = Path(tempfile.mkdtemp(dir=uploads), "plane.png")
+        opened.save(saved)
+        return str(saved)
+
+    gr.Markdown(f"## {PART}\nIt becomes your image above, as the model sees it. Then press Submit.")
+    with gr.Row():
+        file = gr.File(label="Your TIFF", height=140)
+        limits = {"info": "0 if there is only one", "precision": 0, "minimum": 0}
+        plane = gr.Number(0, label="Plane", **limits)
+        channel = gr.Number(0, label="Channel", **limits)
+        show = gr.Button("Show")
+    events = [file.upload, plane.submit, channel.submit, show.click]
+    gr.on(events, open_tiff, [file, plane, channel], image, preprocess=False)
+
+
+def read_image(upload, enough=None):
+    """Return an uploaded image as 8-bit RGB, as image.py does, of a TIFF the only plane."""
+    return read_tiff(upload) or everyday.read_image(upload, enough)
+
+
+def read_tiff(upload, plane=None, channel=None):
     """Return one plane of an uploaded TIFF as 8-bit RGB, or None if image.py is to read it.
 
     That reads all other files, and TIFFs with a palette, CMYK, transparency or JPEG compression.
-    `plane` and `channel` count from 1, and 0 or None stands for the only one. Red, green and blue
-    are one channel. Channels are the axes C and S of tifffile, and planes are all others; with
-    several of these, the last one counts fastest.
+    `plane` and `channel` count from 1, 0 stands for the only one, and None says that the user
+    cannot choose here. Red, green and blue are one channel. Channels are the axes C and S of
+    tifffile, and planes are all others; with several of these, the last one counts fastest.
     Raises gr.Error with a message for the user.
     """
     if not upload or not upload["path"]:
@@ -124,7 +160,10 @@ def choose(number, what, count=1, names=""):
     if count == 1:
         refuse(f"This file has only one {what}. Set {what.capitalize()} to 0.")
     names = f" ({names})" if " x " in names else ""
-    refuse(f"This file has {count} {what}s{names}. Choose {what.capitalize()} 1 to {count}.")
+    how = f"Choose {what.capitalize()} 1 to {count}."
+    if number is None:
+        how = f'Open it under "{PART}".'
+    refuse(f"This file has {count} {what}s{names}. {how}")
 
 
 def scale(pixels, page):
@@ -146,13 +185,3 @@ def scale(pixels, page):
         else:
             shades = to_8_bits(values, whole="float" not in kind)
     return 255 - shades if page.photometric == WHITE_IS_0 else shades
-
-
-def as_seen(prepared, mean, deviation):
-    """Turn an image that was prepared for the network back into one that users can look at.
-
-    `prepared` is a tensor of 3 x height x width, normalised by the mean and standard deviation of
-    each colour. Returns an array of height x width x 3 with 8 bits.
-    """
-    shades = prepared.permute(1, 2, 0).numpy() * np.float32(deviation) + np.float32(mean)
-    return (shades.clip(0, 1) * 255).round().astype("uint8")

@@ -14,18 +14,17 @@ from pathlib import Path
 import gradio as gr
 import thresholds
 import torch
-from image import read_image
 
 # not needed here, and those there are may be of the model before
 thresholds.load = lambda *_: {"criterion": ""}
-from main import LABELS, model, preprocess  # noqa: E402
+from main import LABELS, activation, model, preprocess, read_image  # noqa: E402
 
 
 @torch.inference_mode()
 def score(path):
     """Return the probability of each class for an image; raises gr.Error if it has none."""
     batch = preprocess(read_image({"path": str(path)}, enough=1024)).unsqueeze(0)
-    return model(batch.to(memory_format=torch.channels_last))[0].softmax(0).tolist()
+    return activation(model(batch))[0].tolist()
 
 
 def main():
@@ -40,7 +39,7 @@ def main():
         sys.exit(f'{arguments.images}: the model has no class "{unknown[0]}".')
     number = 0
     with arguments.table.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file)  # names as they are: fit_thresholds.py compares them
         writer.writerow(["true", *LABELS])
         for path in (path for folder in folders for path in sorted(folder.iterdir())):
             try:

@@ -1,5 +1,8 @@
 """Say "not sure" where a prediction's probability is below the threshold of its class.
 
+    @thresholds.not_sure(LABELS)         # above `def predict`
+    thresholds.add_to_page(LABELS)       # at the end of the page
+
 The thresholds are in data/thresholds.json, which fit_thresholds.py makes:
 
     {"criterion": "a sentence for the page", "default": 0.7, "classes": {"cat": 0.5, "dog": null}}
@@ -7,13 +10,40 @@ The thresholds are in data/thresholds.json, which fit_thresholds.py makes:
 "default" is for every class that is not among "classes". null means: never sure.
 """
 
+import functools
 import json
 import sys
+from pathlib import Path
 
+import gradio as gr
+
+FILE = Path(__file__).resolve().parent / "data" / "thresholds.json"
 NOTE = (
     'Below the threshold of its class, a prediction is "not sure". '
     "What the model was never shown can still get a name."
 )
+
+
+def not_sure(labels):
+    """Return a decorator for a function that returns {label: probability}, most likely first.
+
+    Ends the program with a message if there are no thresholds for these labels.
+    """
+    thresholds = load(FILE, labels)
+
+    def decorate(predict):
+        @functools.wraps(predict)
+        def marked(*inputs):
+            return mark(predict(*inputs), thresholds)
+
+        return marked
+
+    return decorate
+
+
+def add_to_page(labels):
+    """Say on the page how the thresholds were chosen."""
+    gr.Markdown(f"{NOTE} {load(FILE, labels)['criterion']}")
 
 
 def load(file, labels):

@@ -1,0 +1,77 @@
+"""Show what was found in an image: in words, as a drawing, as a table, as files."""
+
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import safe_csv
+from image import refuse
+from PIL import Image
+from skimage.measure import regionprops_table
+from skimage.segmentation import find_boundaries
+
+MEASURES = ["label", "area", "centroid"]  # any that skimage.measure.regionprops() has
+NAMES = {"label": "object", "centroid-0": "y", "centroid-1": "x"}
+ROWS = 1_000  # of the table in the page
+DRAWN = 1_000  # pixels a side of the drawing, which Gradio sends once more for each kind of object
+MOST = 65_535  # objects: the largest number in a mask with 16 bits
+
+
+def show(image, labels, uploads):
+    """Return a message, a drawing for gr.AnnotatedImage, the first rows of a table, two files.
+
+    `labels` has the height and width of the image: 0 is background, 1, 2, 3, ... are the objects.
+    Areas are in pixels; x and y, also in pixels, are those of the centre, from the upper left
+    corner. The files are written to the folder `uploads`.
+    Raises gr.Error if there are more objects than a mask with 16 bits can name.
+    """
+    if labels.max() > MOST:
+        refuse(f"There are more than {MOST:,} objects. Please set a larger smallest object.")
+    table = pd.DataFrame(regionprops_table(labels, properties=MEASURES)).rename(columns=NAMES)
+    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    table["at the edge"] = table["object"].isin(edges).map({True: "yes", False: "no"})
+    step = math.ceil(max(image.size) / DRAWN)
+    message = in_words(table, step)
+    return (
+        message,
+        draw(image, labels, edges, step),
+        table.head(ROWS).round(1),
+        save(labels, table, uploads),
+    )
+
+
+def in_words(table, step):
+    """Say how many objects there are, and what must be known to read the rest right."""
+    count, cut = len(table), (table["at the edge"] == "yes").sum()
+    if not count:
+        return "No object has that many pixels. Lower the number, or see whether they are darker."
+    words = [
+        f"{count:,} object{'s' * (count > 1)}, median area {table['area'].median():,.0f} pixels."
+    ]
+    if cut:
+        words.append(f"At the edge of the image: {cut:,}; they may be cut off.")
+    if count > ROWS:
+        words.append(f"The table shows the first {ROWS:,}; sizes.csv has all.")
+    if step > 1:
+        words.append(f"The drawing shows one pixel in {step} each way, and may lack small objects.")
+    return "\n".join(words)
+
+
+def draw(image, labels, edges, step):
+    """Return the image and two masks: of the whole objects, and of those at its edge."""
+    seen = labels[::step, ::step]
+    strength = np.where(find_boundaries(seen, mode="inner"), 1, 0.4) * (seen > 0)
+    at_edge = np.isin(seen, edges)
+    masks = [(strength * ~at_edge, "whole"), (strength * at_edge, "at the edge")]
+    return image.reduce(step), [(mask, name) for mask, name in masks if mask.any()]
+
+
+def save(labels, table, uploads):
+    """Write mask.png, with the number of its object in each pixel, and sizes.csv."""
+    folder = Path(tempfile.mkdtemp(dir=uploads))
+    mask, sizes = folder / "mask.png", folder / "sizes.csv"
+    Image.fromarray(labels.astype("uint16")).save(mask)
+    safe_csv.write(sizes, [table.columns, *table.itertuples(index=False)])
+    return [str(mask), str(sizes)]
