@@ -29,7 +29,7 @@ def make_own_app(place):
     """Make an app of one's own below `place`, and return it."""
     folder = place / "own_app"
     copy_folder(find_app("resnet"), folder, "What is on the photo?", folder.name)
-    put_in(find_recipe("efficientnet_lite0"), folder)
+    put_in([find_recipe("efficientnet_lite0")], folder)
     return App(("own-app",), folder / "main.py", "")
 
 
