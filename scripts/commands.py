@@ -311,7 +311,8 @@ def test_train(ARGS=""):
 def test_scale(ARGS=""):
     """test `make scale` and `make classify`
 
-    Also on two nodes, one of which is killed."""
+    Also on two nodes, one of which is killed.
+    """
     provide(TESTS, more=SCRIPTS / "scale" / "requirements.txt")
     run_tests("scale", *ARGS)
 
@@ -327,7 +328,8 @@ def fuzz(ARGS=""):
 def bench(ARGS=""):
     """measure how fast the apps respond, for about 15 minutes
 
-    The results are written to docs/bench."""
+    The results are written to docs/bench.
+    """
     enter_bench()
     from maintain.bench import measure
 
@@ -359,8 +361,7 @@ def load(APP, USERS=50, SECONDS=60, TORCH_INDEX=""):
 
 
 def enter_bench():
-    files = (*requirements_of("resnet"), SCRIPTS / "requirements.txt")  # the latter for recipes
-    enter(*files, more=MAINTAIN / "bench" / "requirements.txt")
+    enter(*requirements_of("resnet"), more=MAINTAIN / "bench" / "requirements.txt")
 
 
 @for_this_repository
@@ -385,7 +386,8 @@ def constraints():
 def audit():
     """look for known vulnerabilities and unusual licences
 
-    It needs a network."""
+    It needs a network.
+    """
     enter(*requirements_of("resnet"), ROOT / "tests" / "requirements-audit.txt")
     from maintain import audit
 
@@ -396,7 +398,8 @@ def audit():
 def sync(FROM):
     """copy a change in one classifier to the others
 
-    Files that other folders share are copied there as well."""
+    Files that other folders share are copied there as well.
+    """
     from maintain import sync
 
     return sync.main(FROM)
@@ -414,7 +417,8 @@ def workshop():
 def site(PORT=0):
     """make a website of the texts in docs/
 
-    PORT=8080 shows it there instead and follows your changes."""
+    PORT=8080 shows it there instead and follows your changes.
+    """
     enter(MAINTAIN / "website" / "requirements.txt")
     from maintain.website import build
 

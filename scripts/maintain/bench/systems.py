@@ -79,11 +79,11 @@ def app_server(folder, python=None, **environment):
 def faster_server(place, precision):
     """Start the classifier with the recipe `faster`, in float32 or in bfloat16."""
     folder = copy_app("resnet", Path(place) / precision)
-    put_in(find_recipe("faster"), folder)
-    main = folder / "main.py"
-    text = main.read_text(encoding="utf-8")
-    assert '"f32"' in text
-    main.write_text(text.replace('"f32"', f'"{precision}"'), encoding="utf-8")
+    put_in([find_recipe("faster")], folder)
+    program = folder / "faster.py"
+    text = program.read_text(encoding="utf-8")
+    assert text.count('PRECISION = "f32"') == 1
+    program.write_text(text.replace('"f32"', f'"{precision}"'), encoding="utf-8")
     return app_server(folder, sys.executable)
 
 
