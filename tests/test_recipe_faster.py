@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from gradio_client import handle_file
-from maintain.bench.edit import edit
 from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import environment, make_app, running, use_trained_network
