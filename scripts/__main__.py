@@ -39,9 +39,9 @@ def value_of(name, text, default):
             return [word.strip('"') for word in shlex.split(text, posix=False)]
         return shlex.split(text)
     if isinstance(default, int):
-        most = commands.MOST.get(name, 1_000_000)
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            sys.exit(f"{name}={text} cannot be: it takes a whole number from 1 to {most:,}.")
+        least, most = min(1, default), commands.MOST.get(name, 1_000_000)
+        if not text.isdecimal() or not least <= int(text) <= most:
+            sys.exit(f"{name}={text} cannot be: it takes a whole number from {least} to {most:,}.")
         return int(text)
     return text
 

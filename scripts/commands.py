@@ -352,7 +352,7 @@ def bench_scale(RAY_ADDRESS="", ARGS=""):
 
 
 @for_this_repository
-def load(APP, USERS=50, SECONDS=60, MISBEHAVING="0", TORCH_INDEX=""):
+def load(APP, USERS=50, SECONDS=60, MISBEHAVING=0, TORCH_INDEX=""):
     """let many users use an app and check that each gets their own result
 
     With MISBEHAVING=5, five more make calls that once ended, froze or filled an app.
@@ -361,7 +361,7 @@ def load(APP, USERS=50, SECONDS=60, MISBEHAVING="0", TORCH_INDEX=""):
     enter_bench()
     from maintain.bench import load
 
-    return load.main(APP, USERS, SECONDS, int(MISBEHAVING))
+    return load.main(APP, USERS, SECONDS, MISBEHAVING)
 
 
 def enter_bench():

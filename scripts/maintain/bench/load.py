@@ -1,8 +1,8 @@
 """Let many users use one app at once and check that each gets the result for their own input.
 
 Every user sends an image (or a name), again and again with a short pause; one more keeps opening
-the page. Others can misbehave meanwhile, which must cost these nothing. A classifier runs as in its container, a step app as by `make run`; random weights replace
-missing ones.
+the page. Others can misbehave meanwhile, which must cost these nothing. A classifier runs as in its
+container, a step app as by `make run`; random weights replace missing ones.
 """
 
 import asyncio
