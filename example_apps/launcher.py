@@ -33,7 +33,9 @@ def launched_by(launch):
 def protected(demo, given, **changes):
     """Return an app's settings for launch() with those of guard.py, unless it has these itself."""
     if "app_kwargs" not in given:
-        demo.queue(max_size=200, api_open=False)  # 200 users may wait; no model runs beside it
+        if demo.api_open:  # no model runs beside the queue; what else the app says of it stays
+            size, limit = demo._queue.max_size or 200, demo._queue.default_concurrency_limit
+            demo.queue(max_size=size, default_concurrency_limit=limit, api_open=False)
         given = {k: v for k, v in given.items() if k not in ("server_name", "server_port")}
         return settings(demo, **{**given, **changes})
     return {**given, **changes}

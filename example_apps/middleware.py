@@ -6,15 +6,17 @@ never makes end an app for everybody. guard.py puts this in front of an app; nob
 
 import asyncio
 import base64
-import binascii
+import collections
 import contextlib
 import errno
+import itertools
 import logging
 import mimetypes
 import os
 import re
 import secrets
 import time
+import traceback
 from pathlib import Path
 
 import httpx
@@ -24,11 +26,11 @@ from starlette.responses import JSONResponse, Response
 
 # ---- Limits ----
 
-MAX_JSON, MAX_BESIDE, MAX_UNREAD = 4_000_000, 5_000_000, 50_000_000  # bytes
-MAX_FILES, MAX_SESSIONS, MAX_DEPTH, MAX_ADDRESS = 200, 1_000, 50, 4_000
+MAX_JSON, MAX_BESIDE, MAX_HELD, SMALL = 4_000_000, 5_000_000, 100_000_000, 100_000  # bytes
+MAX_FILES, MAX_EVENTS, MAX_VALUES, MAX_DEPTH, MAX_ADDRESS = 200, 1_000, 50_000, 50, 4_000
 UNREAD_S, HEALTH_S = 120, 5
 
-# ---- Results that nobody reads ----
+# ---- What is kept for callers ----
 
 
 class Results(dict):
@@ -38,9 +40,12 @@ class Results(dict):
     fails with KeyError, for everybody and for good. And it keeps what nobody ever reads.
     """
 
-    def __init__(self, queue):
-        self.queue, self.sizes, self.unread_since = queue, {}, {}
-        queue.pending_messages_per_session = self
+    def __init__(self, blocks):
+        self.queue, self.states = blocks._queue, blocks.state_holder
+        self.events = self.queue.pending_event_ids_session  # of each session: waiting or unread
+        self.reading, self.idle_since = collections.Counter(), {}
+        self.held, self.coming = {}, []  # bytes: of each session, and of calls on their way
+        self.queue.pending_messages_per_session = self
 
     def __missing__(self, session):
         return asyncio.Queue()  # its user has left
@@ -48,32 +53,56 @@ class Results(dict):
     def __delitem__(self, session):
         self.pop(session, None)
 
-    def forget(self):
-        """Forget the sessions that have read everything, or had UNREAD_S to do so."""
-        now, unread = time.monotonic(), self.queue.pending_event_ids_session
-        for session, events in [*unread.items()]:
-            if any(event in self.queue.event_ids_to_events for event in events):  # waits, or runs
-                self.unread_since.pop(session, None)
-            elif not events or now - self.unread_since.setdefault(session, now) > UNREAD_S:
-                for each in (self, unread, self.unread_since):
+    def forget(self, hurry=False):
+        """Forget sessions that had UNREAD_S to read their results; in a hurry, all that did."""
+        now = time.monotonic()
+        for session in {*self, *self.events}:
+            events = self.events.get(session, ())
+            waiting = sum(event in self.queue.event_ids_to_events for event in events)
+            if self.reading[session] or (events and waiting == len(events)):
+                self.idle_since.pop(session, None)
+            elif (hurry and not events) or now - self.idle_since.setdefault(
+                session, now
+            ) > UNREAD_S:
+                for each in (self, self.events, self.idle_since):
                     each.pop(session, None)
-        left = set().union(*unread.values())
-        self.sizes = {event: size for event, size in self.sizes.items() if event in left}
+        self.reading = +self.reading
+        self.held = {s: n for s, n in self.held.items() if s in self or s in self.states}
 
-    def require_room(self, session, size):
-        """Refuse a call while too much waits or is unread; what is there is never dropped."""
-        for attempt in range(2):
-            many = session not in self and len(self) >= MAX_SESSIONS
-            if not many and sum(self.sizes.values()) + size <= MAX_UNREAD:
-                return
-            if attempt:
-                raise Refused(429, BUSY)
-            self.forget()
+    def forget_values(self, session):
+        """Forget what a session has sent last, for good: Gradio keeps that for 100 sessions."""
+        for each in (self.states.session_data, self.states.time_last_used, self.held):
+            each.pop(session, None)
+
+    @property
+    def size(self):
+        return sum(self.held.values()) + sum(self.coming)
+
+    @contextlib.contextmanager
+    def room(self, size):
+        """Make room for a call, or refuse it: what waits, is unread or being read is kept."""
+        if len(self) >= MAX_EVENTS or self.size + size > MAX_HELD:
+            self.forget(hurry=True)
+            for session in [*self.states.session_data]:  # the oldest first
+                if self.size + size > MAX_HELD and session not in self:
+                    self.forget_values(session)
+        many = len(self.coming) + sum(map(len, self.events.values())) >= MAX_EVENTS
+        if many or (size > SMALL and self.size + size > MAX_HELD):
+            raise Refused(429, BUSY)
+        self.coming.append(size)
+        try:
+            yield
+        finally:
+            self.coming.remove(size)
+
+    def hold(self, session, size):
+        others = len(self.events.get(session, ())) > 1
+        self.held[session] = size + (self.held.get(session, 0) if others else 0)
 
 
 @contextlib.asynccontextmanager
-async def forgetting(queue):
-    results = Results(queue)
+async def forgetting(blocks):
+    results = Results(blocks)
 
     async def forget():
         while True:
@@ -88,22 +117,28 @@ async def forgetting(queue):
 # ---- Requests ----
 
 ID, NAME, REST = r"[\w-]{1,64}", r"[^/\x00-\x1f]{1,100}", r"[^\x00-\x1f]+"
-GET = rf"""/ | /(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/\d+)?)/?
+GET = rf"""/ | /(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/(192|512))?)/?
  | /(static|assets|svelte)/{REST}
  | /gradio_api/(info|openapi\.json|app_id|user|token|login_check|startup-events|theme\.css)/?
  | /gradio_api/(queue/(data|status)|upload_progress|heartbeat/{ID}|call/(v2/)?{NAME}/{ID})
  | /gradio_api/file[=/](?!\w+:/){REST}
- | /gradio_api/stream/{ID}/{ID}/\d+/[\w.-]+
- | /gradio_api/custom_component/[0-9a-f]+/client/[\w.-]+/[\w.-]+"""
+ | /gradio_api/stream/{ID}/{ID}/\d+/[\w.-]+"""
 POST = rf"/gradio_api/(upload|queue/join|(call(/v2)?|run)/{NAME}|cancel|reset)/?"
 GET, POST = re.compile(GET, re.VERBOSE), re.compile(POST)
 NEEDED = {  # what only some pages ask for, and how to tell
-    "/gradio_api/component_server": lambda c: any(
-        component["props"].get("server_fns") for component in c["components"]
+    r"/gradio_api/component_server/?": lambda b: (
+        b.renderables or any(c["props"].get("server_fns") for c in b.config["components"])
     ),
-    "/gradio_api/stream/": lambda c: any(f["connection"] == "stream" for f in c["dependencies"]),
-    "/gradio_api/deep_link": lambda c: any(f["type"] == "deeplinkbutton" for f in c["components"]),
-    "/gradio_api/dev/reload": lambda c: c["dev_mode"],  # of `gradio app.py`
+    rf"/gradio_api/stream/{ID}(/close)?": lambda b: (
+        b.renderables or any(f["connection"] == "stream" for f in b.config["dependencies"])
+    ),
+    r"/gradio_api/custom_component/[0-9a-f]+/client/[\w.-]+/[\w.-]+": lambda b: any(
+        not type(component).__module__.startswith("gradio.") for component in b.blocks.values()
+    ),
+    r"/gradio_api/deep_link": lambda b: any(
+        type(component).__name__ == "DeepLinkButton" for component in b.blocks.values()
+    ),
+    r"/gradio_api/dev/reload": lambda b: b.dev_mode,  # of `gradio app.py`
 }
 HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
 # no other parameter: with charset=punycode, Gradio would read a text for hours
@@ -121,7 +156,7 @@ class Guard:
 
     def __init__(self, app, uploads, routes):
         self.app, self.uploads, self.routes = app, uploads, routes
-        self.healthy, self.asked = False, -HEALTH_S
+        self.check, self.asked, self.arriving = None, -HEALTH_S, 0
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -161,8 +196,8 @@ class Guard:
         if path == "/health":
             response = await self.health(request.app)
             return await response(request.scope, request.receive, send)
-        known = path.startswith(self.routes) if self.routes else False
-        known |= any(path.startswith(p) and needs(blocks.config) for p, needs in NEEDED.items())
+        known = named = path.startswith(self.routes)
+        known |= any(re.fullmatch(p, path) and needs(blocks) for p, needs in NEEDED.items())
         if request.method in ("GET", "HEAD"):
             known |= path.rstrip("/") in [f"/{page[0]}" for page in blocks.config["pages"]]
             if not known and not GET.fullmatch(path):
@@ -173,6 +208,7 @@ class Guard:
             raise Refused(400, NOTHING)
         scope, receive = request.scope, request.receive
         largest = blocks.max_file_size and blocks.max_file_size + MAX_BESIDE
+        largest = SMALL if login else largest
         if form.lower().startswith("multipart/"):
             boundary = FORM.fullmatch(form)
             if not boundary:
@@ -180,35 +216,57 @@ class Guard:
             receive = limited(request, largest, b"--" + boundary[1].encode())
             if not path.startswith("/gradio_api/upload"):
                 # read whole: Gradio would leave half a file in a folder that it shares
-                scope, receive = replay(request, await read(receive))
+                scope, receive = replay(request, body := await self.read(receive))
+                if "component_server" in path:
+                    await check_form(blocks, *replay(request, body))
             bound_upload_id(request)
-        elif login or (self.routes and path.startswith(self.routes)):
+        elif login or named:
             receive = limited(request, largest)
         else:
             return await self.call(path, request, send)
-        await self.app(scope, receive, send)
+        await (self.app if login or named else self.pass_on)(scope, receive, send)
+
+    async def pass_on(self, scope, receive, send):
+        """Pass on a POST; of what Gradio makes of a wrong one, the log gets a line."""
+        try:
+            await self.app(scope, receive, send)
+        except (Refused, ClientDisconnect, OSError):
+            raise
+        except Exception as error:
+            frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+            files = {frame.f_code.co_filename for frame in frames} - {__file__}
+            if any(Path(file).parent == Path(__file__).parent for file in files):
+                raise  # it is the app's own
+            logging.getLogger("guard").warning("A call was refused: %.300r", error)
+            raise Refused(400, "This call fits no function: see Use via API.") from None
 
     async def get(self, path, request, send):
         """Pass on a GET; a result that is gone is told without a traceback in the log."""
-        queue = request.app.get_blocks()._queue
-        session = request.query_params.get("session_hash")
-        event = re.fullmatch(r"/gradio_api/call/.+/([^/]+)", path)
+        results = request.app.get_blocks()._queue.pending_messages_per_session
+        session, event = None, re.fullmatch(r"/gradio_api/call/.+/([^/]+)", path)
         if path.startswith("/gradio_api/upload_progress"):
             bound_upload_id(request)
         elif path.startswith(("/gradio_api/info", "/gradio_api/openapi")):
             request.app.api_info = None  # or everybody would get the address of the first caller
-        elif path == "/gradio_api/queue/data" and session not in queue.pending_messages_per_session:
-            gone = {"msg": "unexpected_error", "message": GONE, "success": False}
-            gone = orjson.dumps({**gone, "session_not_found": True}).decode()
-            response = Response(f"data: {gone}\n\n", media_type="text/event-stream")
-            return await response(request.scope, request.receive, send)
-        elif event and not any(
-            event[1] in events for events in queue.pending_event_ids_session.values()
-        ):
-            raise Refused(410, GONE)
-        await self.app(request.scope, request.receive, send)
-        if event or session:  # what was there has been read
-            queue.pending_messages_per_session.forget()
+        elif path == "/gradio_api/queue/data":
+            session = request.query_params.get("session_hash")
+            if session not in results:
+                gone = {"msg": "unexpected_error", "message": GONE, "success": False}
+                gone = orjson.dumps({**gone, "session_not_found": True}).decode()
+                response = Response(f"data: {gone}\n\n", media_type="text/event-stream")
+                return await response(request.scope, request.receive, send)
+        elif event:
+            session = next((s for s, events in results.events.items() if event[1] in events), None)
+            if session not in results:
+                raise Refused(410, GONE)
+        results.reading[session] += 1
+        try:
+            await self.app(request.scope, request.receive, send)
+        finally:
+            results.reading[session] -= 1
+            if event and session == event[1] and not results.reading[session]:
+                results.pop(session, None)  # no page's: nobody asks again
+                results.forget_values(session)
 
     async def call(self, path, request, send):
         """Pass on JSON that names no file but uploads, and that there is room for."""
@@ -216,7 +274,9 @@ class Guard:
         results = blocks._queue.pending_messages_per_session
         if request.headers.get("content-type", "").partition(";")[0].lower() != "application/json":
             raise Refused(415, "Send this as JSON, with Content-Type: application/json.")
-        raw = await read(limited(request, MAX_JSON))
+        raw = await self.read(limited(request, MAX_JSON))
+        if raw.count(b"[") + raw.count(b"{") > MAX_VALUES:  # parsing them takes seconds
+            raise Refused(413, MANY_VALUES)
         try:
             body = orjson.loads(raw)
         except orjson.JSONDecodeError:
@@ -226,34 +286,45 @@ class Guard:
         for name in ("session_hash", "event_id"):
             if body.get(name) is not None and not re.fullmatch(ID, str(body[name])):
                 raise Refused(400, f"{name} is made of up to 64 letters, digits and hyphens.")
-        body = self.clean(body)
-        check_function(body, path.rstrip("/").rpartition("/")[2], blocks.config)
-        queued = "/queue/" in path or "/call/" in path
-        if queued:
-            results.require_room(body.get("session_hash"), len(raw))
+        counted = itertools.count(1)
+        body = self.clean(body, counted)
+        check_function(blocks, path.rstrip("/").removeprefix("/gradio_api/"), body)
+        size = 4 * len(raw) + 250 * next(counted)  # in Python, at most: four bytes a letter
         scope, receive = replay(request, orjson.dumps(body))
 
         async def listen(message):
-            if queued:
-                said.extend(message.get("body", b""))
+            said.extend(message.get("body", b"")[: 1_000 - len(said)])
             await send(message)
 
-        try:
-            await self.app(scope, receive, listen)
-        except (Refused, ClientDisconnect, OSError):
-            raise
-        except Exception as error:  # Gradio has many for a call that fits no function
-            logging.getLogger("guard").warning("A call was refused: %.300r", error)
-            raise Refused(400, "This call fits no function: see Use via API.") from None
-        with contextlib.suppress(orjson.JSONDecodeError, KeyError):
-            results.sizes[orjson.loads(said)["event_id"]] = len(raw)
+        if not re.match("/gradio_api/(queue|call|run)/", path):
+            return await self.pass_on(scope, receive, send)
+        with results.room(size):
+            await self.pass_on(scope, receive, listen)
+        event = re.match(rb'{"event_id":"(\w+)"}', said)
+        if session := body.get("session_hash") or (event and event[1].decode()):
+            results.hold(session, size)
 
-    def clean(self, value, depth=0):
+    async def read(self, receive):
+        """Return a whole body. Large ones are refused while many arrive, not the small ones."""
+        body = bytearray()
+        try:
+            async for chunk in Request({"type": "http"}, receive).stream():
+                body += chunk
+                self.arriving += len(chunk)
+                if len(body) > SMALL and self.arriving > MAX_HELD:
+                    raise Refused(429, BUSY)
+        finally:
+            self.arriving -= len(body)
+        return bytes(body)
+
+    def clean(self, value, counted, depth=0):
         """Return JSON with its files in Gradio's form; raise Refused if one is not an upload."""
         if depth > MAX_DEPTH:
             raise Refused(400, f"This is nested more than {MAX_DEPTH} levels deep.")
+        if next(counted) > MAX_VALUES:
+            raise Refused(413, MANY_VALUES)
         if isinstance(value, list):
-            return [self.clean(each, depth + 1) for each in value]
+            return [self.clean(each, counted, depth + 1) for each in value]
         if not isinstance(value, dict):
             return value
         path, url, meta = (value.get(key) for key in ("path", "url", "meta"))
@@ -263,7 +334,7 @@ class Guard:
             path = self.save(url)
         elif path is None and not marked:
             kept = {key: each for key, each in value.items() if key != "url" or "path" not in value}
-            return {key: self.clean(each, depth + 1) for key, each in kept.items()}
+            return {key: self.clean(each, counted, depth + 1) for key, each in kept.items()}
         if not is_upload(path, self.uploads):
             raise Refused(410, NO_UPLOAD)
         # without `url`, which the pages of other users would open
@@ -272,10 +343,10 @@ class Guard:
 
     def save(self, url):
         """Write what a data: address holds as an upload; return its path."""
-        kind, _, content = url.removeprefix("data:").partition(";base64,")
+        kind, marker, content = url.removeprefix("data:").partition(";base64,")
         try:
-            content = base64.b64decode(content, validate=True)
-        except (binascii.Error, ValueError):
+            content = base64.b64decode(content if marker else "?", validate=True)
+        except ValueError:  # also where there is no marker
             raise Refused(400, "This data: address is not valid base64.") from None
         folder = self.uploads / secrets.token_hex(16)
         folder.mkdir()
@@ -285,12 +356,12 @@ class Guard:
 
     async def health(self, app):
         """Ask the app something through its queue: one that has failed never answers."""
-        if time.monotonic() - self.asked > HEALTH_S:
-            self.asked, self.healthy = time.monotonic(), False
-            with contextlib.suppress(asyncio.TimeoutError):
-                self.healthy = await asyncio.wait_for(is_alive(app), HEALTH_S)
-        if self.healthy:
-            return JSONResponse({"detail": "The queue works."})
+        if time.monotonic() - self.asked > HEALTH_S:  # one question for all who ask meanwhile
+            self.asked = time.monotonic()
+            self.check = asyncio.ensure_future(asyncio.wait_for(is_alive(app), HEALTH_S))
+        with contextlib.suppress(asyncio.TimeoutError):
+            if not app.get_blocks()._queue.stopped and await asyncio.shield(self.check):
+                return JSONResponse({"detail": "The queue works."})
         return JSONResponse({"detail": "The queue does not answer. Restart the app."}, 503)
 
 
@@ -323,30 +394,65 @@ def check_headers(request):
             raise Refused(400, f"The header {name} is not a host and a port.")
     if {"content-length", "transfer-encoding"} <= {*request.headers.keys()}:
         raise Refused(400, "Send either Content-Length or Transfer-Encoding.")
-    length = len(request.scope["path"]) + len(request.scope["query_string"])
-    if length > MAX_ADDRESS or re.search("[^/]{256}", request.scope["path"]):
+    path = request.scope["path"].encode("utf-8", "surrogatepass")
+    length = len(path) + len(request.scope["query_string"])
+    if length > MAX_ADDRESS or re.search(b"[^/]{256}", path):
         raise Refused(414, "This address is too long.")
     headers = [each for each in request.scope["headers"] if not each[0].startswith(b"x-gradio")]
     request.scope["headers"] = headers
 
 
-def check_function(body, name, config):
+def check_function(blocks, path, body):
     """Raise Refused for a function that has nothing to run here, or for too few or many values."""
     number, values = body.get("fn_index"), body.get("data")
-    if not isinstance(values, list):
-        return  # Gradio refuses it
-    components = {each["id"]: each for each in config["components"]}
-    for function in config["dependencies"]:
-        if number == function["id"] or (number is None and name == function["api_name"]):
-            if not function["backend_fn"]:
-                raise Refused(400, "This function runs in the browser only.")
-            inputs = [components[each] for each in function["inputs"]]
-            told = [each for each in inputs if not each["skip_api"]]
-            if len(values) not in (len(inputs), len(told)):
-                raise Refused(400, f"This function takes {len(told)} values: see Use via API.")
-            for value, each in zip(values, inputs, strict=False):
-                if each["type"] == "dataset" and value not in range(len(each["props"]["samples"])):
-                    raise Refused(400, "There is no such example.")
+    if path.startswith("call/v2/") or not path.startswith(("queue/", "call/", "run/", "stream/")):
+        return  # of `call/v2`, Gradio reads the parameters by name
+    state = blocks.state_holder.session_data.get(body.get("session_hash"))
+    own = state.blocks_config if state else blocks.default_config  # a session can have its own
+    body.pop("batched", None)  # for Gradio's own queue
+    name = path.rpartition("/")[2]
+    if path.startswith("stream/"):  # what a camera sees next
+        event = blocks._queue.event_ids_to_events.get(path.split("/")[1])
+        if not event or not event.streaming:
+            raise Refused(410, GONE)
+        function = event.fn
+    elif number is None or path.startswith("call/"):
+        function = next((each for each in own.fns.values() if each.api_name == name), None)
+    else:
+        function = own.fns.get(number) if type(number) is int else None
+    if not function or not function.fn:
+        raise Refused(400, "There is no such function, or it runs in the browser only.")
+    if path.endswith("/close") or not isinstance(values, list):
+        return  # Gradio refuses what is no list
+    told = [each for each in function.inputs if not each.skip_api]
+    if len(values) not in (len(function.inputs), len(told)):
+        raise Refused(400, f"This function takes {len(told)} values: see Use via API.")
+    for value, each in zip(values, function.inputs, strict=False):
+        if each.get_block_name() == "dataset":
+            chosen = any(target == each._id for target, _ in function.targets)  # by a click
+            possible = range(len(own.blocks.get(each._id, each).samples))
+            if not (type(value) is int and value in possible) and (chosen or value is not None):
+                raise Refused(400, "There is no such example.")
+
+
+async def check_form(blocks, scope, receive):
+    """Raise Refused for a form that gr.ImageEditor fails at; drop what it keeps for too long."""
+    try:
+        async with Request(scope, receive).form() as form:
+            layer = str(form.get("index") or "null")
+    except Exception:
+        raise Refused(400, "This form cannot be read.") from None
+    if not re.fullmatch("null|[0-9]{1,2}", layer):  # it makes room for so many
+        raise Refused(400, "There are too many layers.")
+    for block in blocks.blocks.values():
+        drawings = getattr(block, "blob_storage", {})
+        while sum(map(weigh, drawings.values())) > MAX_HELD:
+            drawings.pop(next(iter(drawings)))  # the oldest
+
+
+def weigh(drawing):
+    parts = (drawing.background, drawing.composite, *drawing.layers)
+    return sum(len(each or b"") for each in parts)
 
 
 def limited(request, largest, delimiter=None):
@@ -372,11 +478,6 @@ def limited(request, largest, delimiter=None):
     return receive
 
 
-async def read(receive):
-    """Return a whole body."""
-    return b"".join([chunk async for chunk in Request({"type": "http"}, receive).stream()])
-
-
 def replay(request, body):
     """Return a scope and a `receive` for a request with this body."""
     old = (b"content-length", b"transfer-encoding")
@@ -400,6 +501,7 @@ def bound_upload_id(request):
 
 BUSY = "Too many people are using this app right now. Please try again in a minute."
 ENDED = "This app has to be restarted by its host. Please try again in a few minutes."
+MANY_VALUES = f"These are too many values: send up to {MAX_VALUES} at once."
 GONE = "This result is not here any more. Please send your input again."
 NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
 NOTHING = "This app has nothing at this address."

@@ -1,147 +1,378 @@
 """Tell what in an app's folder would keep SciLifeLab Serve from running it. Needs no Docker.
 
-Each rule stands for an app that ran at home and not on Serve. Where the files leave room for doubt,
-it says nothing: `make docker-smoke` tries the image itself.
+Each rule stands for an app that ran at home and not on Serve, or that was not safe there. Where the
+files leave room for doubt, a rule says nothing: `make docker-smoke` tries the image itself.
 """
 
-import argparse
 import ast
+import functools
 import os
 import re
-import sys
 import textwrap
-from collections import namedtuple
+from typing import NamedTuple
 
 from apps import find_app, find_apps
+from container.context import files_in_image, read
 
 SCRIPT = "start-script.sh"
-# Rule, file, "has" or "has not", pattern, what to do if that is not so. {} becomes the line found,
-# <port> the number after EXPOSE. Patterns see no comments. "main.py" is the app with each statement
-# on one line and 'text' in single quotes, after the ENV lines and the start script.
-RULES = (
-    ("base", "Dockerfile", "has not", r"\A\s*(ARG .*\s+)*FROM (--\S+ )*[\w./-]+(:latest)?( AS|$)",
-     "The base image can change overnight. Name its version, as in python:3.11-slim"),
-    ("user", "Dockerfile", "has", r"^USER (?!(root|0)\b)\S(?![\s\S]*^USER )",
-     "Serve runs nothing as root. The last USER line must be: USER app"),
-    ("user", "Dockerfile", "has not", r"\A(?![\s\S]*\b1000\b)[\s\S]*user\w* .*-u(id)?[ =]?\d",
-     "Serve runs the app as user 1000. Write RUN useradd --create-home --uid 1000 app"),
-    ("port", "Dockerfile", "has", r"^EXPOSE ([3-9]\d{3}(/tcp)?|\$\S+)$",
-     "Serve connects to one port, from 3000 to 9999. Write EXPOSE 8080"),
-    ("port", "Dockerfile", "has not", r"^ENV (.* )?(GRADIO_SERVER_)?PORT[= ]\"?(?!<port>\b)\d+",
-     "{} is not the port that EXPOSE names. Make the two the same."),
-    ("port", "main.py", "has",
-     r"\A(?=[\s\S]*\b<port>\b)[\s\S]*(\b(launch|run)\(.*(port=|\*\*)|--port|GRADIO_SERVER_PORT)",
-     "Nothing listens on the port that EXPOSE names. Write demo.launch(..., server_port=8080)"),
-    ("host", "main.py", "has", r"(server_name|\bhost)\W+(?!'?(127|localhost|None))|launch\(.*\*\*",
-     'Nobody outside the container can reach the app. Write server_name="0.0.0.0"'),
-    ("share", "main.py", "has not", r"launch\(.*\bshare=True",
-     "share=True opens a second way to the app, past Serve. Remove it."),
-    ("start-shebang", SCRIPT, "has", r"\A#!",
-     "The first line must say which program reads the rest. Write #!/bin/sh"),
-    ("start-line-ends", SCRIPT, "has not", r"\r",
-     "It has Windows line endings and cannot start. Save it with Linux ones (LF)."),
-    ("start-exec", SCRIPT, "has", r"\bexec \S",
-     "Serve cannot tell the app to stop, and kills it 30 s later. End with exec python main.py"),
-    ("pinned", "requirements.txt", "has not", r"^\w[\w.-]* ?(\[.*\])? ?"
-     r"(?![^;\n]*== ?[\w.+!-]+ ?([,;]|--|$))([;<>=~!].*)?$",
-     '"{}" lets the next build pick another version, which may not work. Write name==version'),
-    ("secret", "Dockerfile", "has not", r"^(ARG|ENV) .*(token|secret|passw\w+|api_?key)=[^\s$]{6}",
-     "Anyone with the image can read this value. Remove it, and get a new one."),
-    ("secret", "main.py", "has not", r"(passw\w+|api_?key)('\])?(: str)? ?= ?'[^\s']{8,}'",
-     "Anyone with the image can read this password. Remove it, and get a new one."),
-)  # fmt: skip
-FLAGS = re.MULTILINE | re.IGNORECASE
-KEYS = rb"\b(A[KS]IA[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40}|hf_[A-Za-z0-9]{30})"
-KEYS += rb"|-BEGIN [A-Z ]*PRIVATE KEY-"
-WEIGHTS = r"[\"']data\W+([\w.-]+\.(?:pth?|ckpt|safetensors|onnx|h5|keras|joblib|pkl|skops))[\"']"
+WEIGHTS = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras")
+WEIGHTS += (".joblib", ".pkl", ".skops")
+KEYS = re.compile(
+    rb"\b(A[KS]IA[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40}|hf_[A-Za-z0-9]{30})"
+    rb"|-BEGIN [A-Z ]*PRIVATE KEY-"
+)
 PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 IMAGE = rf"([a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/{PART}){{2,}}|[a-z0-9_-]+/{PART})(:.*)?"
-Finding = namedtuple("Finding", "rule file cure")
 
 
-def read(file):
-    """Return a file's text without comments and indents, with continued lines joined."""
-    text = file.read_bytes().decode("utf-8", "replace") if file.is_file() else ""
-    text = text if file.name == SCRIPT else text.replace("\r", "")
-    text = re.sub(r"(?m)^\s*#(?!!).*\n?|[ \t]+#[ \t].*", "", text)
-    return re.sub(r"(?m)^ | $", "", re.sub(r"(\\\r?\n|[ \t])+", " ", text))
+class Finding(NamedTuple):
+    """What is wrong: the name of the rule, the file if there is one, and what to do."""
+
+    rule: str
+    file: object
+    cure: str
 
 
-def find_files(folder, pattern):
-    """Return the files that a pattern of COPY or .dockerignore stands for."""
-    pattern = re.sub(r"(?<=[^/])\*\*+|\*\*+(?=[^/])|^\.?$", "*", pattern.strip("/"))
-    return {f for place in folder.glob(pattern) for f in (place, *place.rglob("*")) if f.is_file()}
+class Source:
+    """A Python file, by its syntax tree: comments and the like do not count."""
+
+    def __init__(self, file):
+        self.file = file
+        self.nodes = [*ast.walk(ast.parse(file.read_bytes(), file.name))]
+
+    def of(self, *kinds):
+        return [node for node in self.nodes if isinstance(node, kinds)]
+
+    def calls(self, *names):
+        """Return the calls of functions and methods with these names."""
+        named = [(getattr(c.func, "attr", getattr(c.func, "id", "")), c) for c in self.of(ast.Call)]
+        return [call for name, call in named if name in names]
+
+    @functools.cached_property
+    def constants(self):
+        # without the text between the {} of an f-string
+        inside = {id(value) for node in self.of(ast.JoinedStr) for value in node.values}
+        return [node.value for node in self.of(ast.Constant) if id(node) not in inside]
+
+    @property
+    def texts(self):
+        return [constant for constant in self.constants if isinstance(constant, str)]
+
+    @functools.cached_property
+    def imported(self):
+        """The modules that it imports, up to the first dot."""
+        names = [alias.name for node in self.of(ast.Import) for alias in node.names]
+        names += [node.module or "" for node in self.of(ast.ImportFrom)]
+        return {name.partition(".")[0] for name in names}
+
+    @functools.cached_property
+    def parts_of_paths(self):
+        """The strings behind a /, and those given to Path(), join() and joinpath()."""
+        nodes = [n.right for n in self.of(ast.BinOp) if isinstance(n.op, ast.Div)]
+        nodes += [arg for c in self.calls("Path", "join", "joinpath") for arg in c.args]
+        return [node.value for node in nodes if is_text(node)]
+
+    @functools.cached_property
+    def named_texts(self):
+        """Pairs of a name and the string that is assigned to it, or given to it in a call."""
+        pairs = [(node.arg or "**", node.value) for node in self.of(ast.keyword)]
+        for node in self.of(ast.Assign, ast.AnnAssign):
+            targets = getattr(node, "targets", None) or [node.target]
+            pairs += [(ast.unparse(target), node.value) for target in targets]
+        return [(name, text.value) for name, text in pairs if is_text(text)]
 
 
-def find_image_files(folder, dockerfile):
-    """Return the files that COPY takes and .dockerignore lets through."""
-    taken, left_out = set(), set()
-    text = re.sub(r"\$\w+|\$\{.*?\}", "*", dockerfile)  # a variable may stand for anything
-    for line in re.findall(r"^(?:COPY|ADD) (.*)", re.sub(r"[][\",]", " ", text), FLAGS):
-        taken = taken.union(*(find_files(folder, source) for source in line.split()[:-1]))
-    ignore = f".git\n.venv\n{read(folder / '.dockerignore')}"
-    for mark, pattern in re.findall(r"(?m)^(!?) ?(\S+)", ignore):
-        found = find_files(folder, pattern)
-        left_out = left_out - found if mark else left_out | found
-    return taken - left_out
+def is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def find_needed_files(folder, code):
-    """Return what is in the folder and is imported or named by the app's code."""
-    for path in sorted(folder.iterdir()):
-        name = re.escape(path.name.removesuffix(".py"))
-        if path.suffix == ".py" or any(path.glob("*.py")):
-            pattern = rf"^ *(from|import) {name}\b"
-        elif path.is_dir():  # one that the app does not make itself
-            pattern = rf"\A(?![\s\S]*m\w*dirs?\()[\s\S]*((/ |join\(.*|Path\(.*)'{name}'|'{name}/)"
-        else:
-            pattern = f"'{name}'(?!, '[aw])"
-        if re.search(pattern, code, re.MULTILINE):
-            yield path
+def value_of(call, name):
+    """Return the value of a setting in a call; `...` if it may be set by ** or is no constant."""
+    for setting in call.keywords:
+        if setting.arg == name:
+            return setting.value.value if isinstance(setting.value, ast.Constant) else ...
+    return ... if any(setting.arg is None for setting in call.keywords) else None
 
 
-def check(folder, main, name="", allow_missing_weights=False):
+class Folder:
+    """The files of an app that the rules look at; raises SyntaxError or ValueError."""
+
+    def __init__(self, folder, main):
+        self.folder, self.main = folder, main
+        self.dockerfile, self.script = folder / "Dockerfile", folder / SCRIPT
+        self.docker, self.starts = read(self.dockerfile), read(self.script)
+        self.image = files_in_image(folder, self.docker)
+        self.code = Source(main)
+        # what the image has as main.py instead of the app, to start it
+        other = re.search(r"(?m)^COPY .*?(\S+\.py) main\.py$", self.docker)
+        starter = folder / (other[1] if other else main.name)
+        self.launchers = [self.code, *(Source(f) for f in {starter} - {main} if f.is_file())]
+        self.sources = self.find_sources()
+        exposed = re.fullmatch(r"(\d+)(/tcp)?", "".join(self.lines("EXPOSE")))
+        self.port = exposed and exposed[1]
+        self.around = " ".join([*self.lines("ENV"), self.starts])  # what may set host and port, too
+
+    def lines(self, *instructions):
+        """Return what is behind these instructions of the Dockerfile."""
+        return re.findall(rf"(?mi)^(?:{'|'.join(instructions)}) (.*)", self.docker)
+
+    def given_to_launch(self, *names):
+        calls = [c for source in self.launchers for c in source.calls("launch", "run")]
+        return {value_of(call, name) for call in calls for name in names}
+
+    def find_sources(self):
+        """Return the Python files of the folder that run: the app, and what it imports."""
+        found, todo = {}, [source.file for source in self.launchers]
+        while todo:
+            if (file := todo.pop()) not in found:
+                found[file] = Source(file)
+                beside = [self.folder / f"{name}.py" for name in found[file].imported]
+                todo += [other for other in beside if other.is_file()]
+        return list(found.values())
+
+    @functools.cached_property
+    def weights(self):
+        """The files with weights that the app names, or else its download_model.py."""
+        for file in (self.main, self.folder / "download_model.py"):
+            source = Source(file) if file.is_file() else self.code
+            whole = [text[5:] for text in source.texts if text.startswith("data/")]
+            names = [n for n in (*source.parts_of_paths, *whole) if n.endswith(WEIGHTS)]
+            if names:
+                return [self.folder / "data" / name for name in dict.fromkeys(names)]
+        return []
+
+    @functools.cached_property
+    def needed(self):
+        """The files and folders that the app imports, opens or names."""
+        found = {self.main, self.script, *(source.file for source in self.sources)}
+        found |= {file for file in self.weights if file.exists()}
+        imported = {name for source in self.sources for name in source.imported}
+        opened = [call.args for call in self.code.calls("open") if len(call.args) > 1]
+        written = {ast.unparse(name) for name, mode, *_ in opened if writes(mode)}
+        makes_folders = self.code.calls("mkdir", "makedirs")
+        for path in self.folder.iterdir():
+            if path.is_file():
+                if path.name in self.code.texts and repr(path.name) not in written:
+                    found.add(path)
+            elif any(path.glob("*.py")):
+                if path.name in imported:
+                    found.add(path)
+            elif not makes_folders:  # or it may be one that the app makes itself
+                begins = any(text.startswith(f"{path.name}/") for text in self.code.texts)
+                if begins or path.name in self.code.parts_of_paths:
+                    found.add(path)
+        return found
+
+
+def writes(mode):
+    return is_text(mode) and mode.value[:1] in "aw"
+
+
+# ---- The rules ----------------------------------------------------------------------------------
+# Each says in its docstring what to do. It returns the file in which something is wrong, or a pair
+# of that and of what stands for {} in the docstring.
+
+RULES = []
+
+
+def rule(function):
+    RULES.append(function)
+    return function
+
+
+def name_of(function):
+    return function.__name__.replace("_", "-")
+
+
+@rule
+def base(app):
+    """The base image can change overnight. Name its version, as in python:3.11-slim"""
+    image = re.sub(r"^(--\S+ )+", "", (app.lines("FROM") or [""])[0]).partition(" ")[0]
+    if re.fullmatch(r"[\w./-]*(:latest)?", image):
+        return app.dockerfile
+
+
+@rule
+def root(app):
+    """Serve runs nothing as root. The last USER line must be: USER app"""
+    if (app.lines("USER") or ["root"])[-1].partition(":")[0] in ("root", "0"):
+        return app.dockerfile
+
+
+@rule
+def user_1000(app):
+    """Serve runs the app as user 1000. Write RUN useradd --create-home --uid 1000 app"""
+    makes_one = re.search(r"user\w* .*-u(id)?[ =]?\d", app.docker)
+    if makes_one and not re.search(r"\b1000\b", app.docker):
+        return app.dockerfile
+
+
+@rule
+def exposed_port(app):
+    """Serve connects to one port, from 3000 to 9999. Write EXPOSE 8080"""
+    if not re.fullmatch(r"[3-9]\d{3}(/tcp)?|\$\S+", " ".join(app.lines("EXPOSE"))):
+        return app.dockerfile
+
+
+@rule
+def same_port(app):
+    """{} is not the port that EXPOSE names. Make the two the same."""
+    settings = " ".join(app.lines("ENV"))
+    for port in re.findall(r"(?:^| )((?:GRADIO_SERVER_)?PORT[= ]\"?\d+)", settings):
+        if app.port and not port.endswith(app.port):
+            return app.dockerfile, port
+
+
+@rule
+def listening_port(app):
+    """Nothing listens on the port that EXPOSE names. Write launch(..., server_port=8080)"""
+    numbers = {str(constant) for source in app.sources for constant in source.constants}
+    numbers |= {*re.findall(r"\d+", app.around)}
+    set_there = app.given_to_launch("server_port", "port") - {None}
+    if app.port and app.port not in numbers:
+        return app.main
+    if not set_there and not re.search("--port|GRADIO_SERVER_PORT", app.around):
+        return app.main
+
+
+@rule
+def host(app):
+    """Nobody outside the container can reach the app. Write server_name="0.0.0.0" """
+    if re.search(r"(--host|GRADIO_SERVER_NAME)\W+(?!127|localhost)", app.around):
+        return None
+    if app.given_to_launch("server_name", "host") <= {None, "127.0.0.1", "localhost"}:
+        return app.main
+
+
+@rule
+def share(app):
+    """share=True opens a second way to the app, past Serve. Remove it."""
+    if True in app.given_to_launch("share"):
+        return app.main
+
+
+@rule
+def api_open(app):
+    """Programs can call it past the queue. Write demo.queue(api_open=False)"""
+    queues = [call for source in app.launchers for call in source.calls("queue")]
+    closed = any(value_of(call, "api_open") in (False, ...) for call in queues)
+    if app.code.calls("launch") and not closed:
+        return app.main
+
+
+@rule
+def queue(app):
+    """Line {} runs beside the queue, for any number of users. Remove queue=False"""
+    for call in app.code.of(ast.Call):
+        if value_of(call, "queue") is False:
+            return app.main, call.lineno
+
+
+@rule
+def start_shebang(app):
+    """The first line must say which program reads the rest. Write #!/bin/sh"""
+    if not app.starts.startswith("#!"):
+        return app.script
+
+
+@rule
+def start_line_ends(app):
+    """It has Windows line ends and cannot start. Save it with Linux ones (LF)."""
+    if "\r" in app.starts:
+        return app.script
+
+
+@rule
+def start_exec(app):
+    """Serve cannot stop the app, but kills it later. End with exec python main.py"""
+    if not re.search(r"\bexec \S", app.starts):
+        return app.script
+
+
+@rule
+def start_executable(app):
+    """Serve may not run it. Write RUN chmod +x start-script.sh below its COPY line."""
+    if not os.access(app.script, os.X_OK) and "chmod" not in app.docker:
+        return app.script
+
+
+@rule
+def pinned(app):
+    """With {}, the next build may pick another version. Write name==version"""
+    for line in read(app.folder / "requirements.txt").splitlines():
+        name = re.match(r"\w[\w.-]* ?(\[.*\])? ?($|[;<>=~!])", line)
+        if name and not re.match(r"[^;]*[^;<>~!]== ?[\w.+!-]+ ?([,;]|--|$)", line):
+            return app.folder / "requirements.txt", line
+
+
+@rule
+def secret_in_dockerfile(app):
+    """Anyone with the image can read this value. Remove it, and get a new one."""
+    for line in app.lines("ARG", "ENV"):
+        if re.search(r"(?i)(token|secret|passw\w+|api_?key)=[^\s$]{6}", line):
+            return app.dockerfile
+
+
+@rule
+def secret_in_code(app):
+    """Anyone with the image can read this password. Remove it, and get a new one."""
+    for name, text in app.code.named_texts:
+        if re.search(r"(?i)(passw\w+|api_?key)\W*$", name) and re.fullmatch(r"\S{8,}", text):
+            return app.main
+
+
+@rule
+def secret_in_file(app):
+    """Anyone with the image can read the secret in it. Remove it, and get a new one."""
+    for file in sorted(app.image):
+        text = file.read_bytes() if file.stat().st_size < 1_000_000 else b""
+        is_env = re.match(r"\.env(\.(?!example|sample|template)|$)", file.name)
+        if is_env or KEYS.search(text):
+            return file
+
+
+@rule
+def copied(app):
+    """The image lacks {}. Name it in a COPY line here, and not in .dockerignore."""
+    there = app.image.union(*(file.parents for file in app.image))
+    if absent := sorted(app.needed - there):
+        return app.dockerfile, ", ".join(p.relative_to(app.folder).as_posix() for p in absent)
+
+
+@rule
+def linked(app):
+    """{} is a link to a place that the image has not. Copy the file itself here."""
+    outside = [p for p in sorted(app.image) if app.folder.resolve() not in p.resolve().parents]
+    if outside:
+        return app.dockerfile, outside[0].relative_to(app.folder).as_posix()
+
+
+@rule
+def weights(app):
+    """{} is missing. Run make model, or put your own file there."""
+    if missing := [file for file in app.weights if not file.exists()]:
+        return app.main, f"data/{missing[0].name}"
+
+
+# ---- All of them --------------------------------------------------------------------------------
+
+
+def check(folder, main, allow_missing_weights=False):
     """Return what keeps SciLifeLab Serve from running the app `main`, as a list of findings."""
-    dockerfile, script, found = folder / "Dockerfile", folder / SCRIPT, []
-    for file in (dockerfile, script, main):
+    for file in (folder / "Dockerfile", folder / SCRIPT, main):
         if not file.is_file():
-            return [Finding("copied", file, "It is missing. Copy it from an app like yours.")]
+            return [Finding("files", file, "It is missing. Copy it from an app like yours.")]
     try:
-        code = ast.unparse(ast.parse(main.read_bytes(), main.name))
-        code = re.sub(r'"{3}[\s\S]*?"{3}', "''", code)  # docstrings are comments
+        app = Folder(folder, main)
     except (SyntaxError, ValueError) as error:
         return [Finding("python", main, f"Python cannot read it: {error}. Fix that first.")]
-    texts = {file.name: read(file) for file in (dockerfile, script, folder / "requirements.txt")}
-    env = re.findall(r"^ENV .*", texts["Dockerfile"], FLAGS)
-    texts["main.py"] = "\n".join([*env, texts[SCRIPT], code])
-    port = (re.findall(r"^EXPOSE (\d+)", texts["Dockerfile"], FLAGS) or [r"\d+"])[0]
-    for rule, where, must, pattern, cure in RULES:
-        match = re.search(pattern.replace("<port>", port), texts[where], FLAGS)
-        if bool(match) != (must == "has"):
-            cure = cure.format(match and match[0].split("\n")[-1])
-            found.append(Finding(rule, main if where == "main.py" else folder / where, cure))
-    if not os.access(script, os.X_OK) and "chmod" not in texts["Dockerfile"]:
-        cure = f"Serve may not run it. Write RUN chmod +x {SCRIPT} below its COPY line."
-        found.append(Finding("start-executable", script, cure))
-
-    needed = {main, script, *find_needed_files(folder, code)}
-    downloader = read(folder / "download_model.py")
-    for weights in dict.fromkeys(re.findall(WEIGHTS, code) or re.findall(WEIGHTS, downloader)):
-        if (folder / "data" / weights).exists():
-            needed.add(folder / "data" / weights)
-        elif not allow_missing_weights:
-            cure = f"Run make model APP={name or folder.name}, or put your own file there."
-            found.append(Finding("weights", main, f"data/{weights} is missing. {cure}"))
-    image = find_image_files(folder, texts["Dockerfile"])
-    if absent := sorted(needed.difference(image, *(file.parents for file in image))):
-        names = ", ".join(path.relative_to(folder).as_posix() for path in absent)
-        cure = f"The image lacks {names}. Name it in a COPY line here, and not in .dockerignore."
-        found.append(Finding("copied", dockerfile, cure))
-    for file in sorted(image):
-        text = file.read_bytes() if file.stat().st_size < 1_000_000 else b""
-        if re.match(r"\.env(\.(?!example|sample|template)|$)", file.name) or re.search(KEYS, text):
-            cure = "Anyone with the image can read the secret in it. Remove it, and get a new one."
-            found.append(Finding("secret", file, cure))
+    found = []
+    for function in RULES:
+        if function is weights and allow_missing_weights:
+            continue
+        if wrong := function(app):
+            file, detail = wrong if isinstance(wrong, tuple) else (wrong, "")
+            found.append(Finding(name_of(function), file, function.__doc__.strip().format(detail)))
     return found
 
 
@@ -157,26 +388,16 @@ def check_name(image, tag):
     return found
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Tell whether SciLifeLab Serve will run an app.")
-    parser.add_argument("app", help="its name, as in `make list`, or all")
-    parser.add_argument("--image", default="", help="the name to publish it under")
-    parser.add_argument("--tag", default="", help="the tag to publish it under")
-    parser.add_argument("--allow-missing-weights", action="store_true", help="do not ask for them")
-    args, failed = parser.parse_args(argv), False
-    for app in find_apps() if args.app == "all" else [find_app(args.app)]:
-        if args.app == "all" and not (app.folder / "Dockerfile").exists():
+def main(name, image="", tag="", allow_missing_weights=False):
+    failed = False
+    for app in find_apps() if name == "all" else [find_app(name)]:
+        if name == "all" and not (app.folder / "Dockerfile").exists():
             continue
-        found = check(app.folder, app.file, app.name, args.allow_missing_weights)
-        found += check_name(args.image, args.tag)
+        found = check(app.folder, app.file, allow_missing_weights) + check_name(image, tag)
         failed |= bool(found)
         ready = f"ready for SciLifeLab Serve ({len(RULES) + 4} rules)"
         print(f"{app.name}: {f'{len(found)} to fix for SciLifeLab Serve' if found else ready}")
-        for rule, file, cure in found:
+        for rule_name, file, cure in found:
             place = f"{file.relative_to(app.folder).as_posix()}: " if file else ""
-            print(textwrap.fill(f"  {place}{rule}: {cure}", 100, subsequent_indent="    "))
+            print(textwrap.fill(f"  {place}{rule_name}: {cure}", 100, subsequent_indent="    "))
     return int(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,7 +12,8 @@ from contextlib import closing
 import reference_predictions
 from apps import find_app
 from reference_predictions import Differs
-from smoke import Failed, free_port, started
+from server import Failed
+from smoke import start_app
 
 IMAGES = ("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff")
 
@@ -23,12 +24,10 @@ def predictions(app):
     reference_predictions.check_images(images)
     if reference_predictions.are_random(app):
         raise Differs("The weights are random, so these predictions mean nothing.")
-    port = free_port()
     with (
-        tempfile.TemporaryFile() as log,
         tempfile.TemporaryDirectory() as folder,
-        started(app, port, log),
-        closing(reference_predictions.open_client(f"http://127.0.0.1:{port}/", folder)) as client,
+        start_app(app) as server,
+        closing(reference_predictions.open_client(server.wait().url, folder)) as client,
     ):
         return {image: reference_predictions.ask(client, image) for image in images}
 

@@ -1,15 +1,16 @@
-"""Make the environment `.venv` and install into it what an app needs, and no more.
+"""Make the environments of the commands, and continue in them.
 
-What is there already is not looked at again, so a second start takes no time. Needs nothing but
-Python 3.10 or later.
+`.venv` has what the apps need. `.venv-bench` and `.venv-scale` have that and what only some
+commands need, so that `.venv` stays as the apps need it. What is there already is not looked at
+again, so a second start takes no time. Needs nothing but Python 3.10 or later.
 """
 
-import argparse
 import hashlib
 import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -21,11 +22,11 @@ from apps import ROOT, find_app, find_apps
 VENV = ROOT / ".venv"
 STAMPS = VENV / "installed"
 # PyTorch's own index has builds without CUDA: 200 MB instead of several GB
-TORCH_INDEX = os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu")
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
-def venv_python():
-    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def venv_python(environment=VENV):
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def make_venv():
@@ -48,9 +49,10 @@ def has_pip():
     return not subprocess.run(command, stderr=subprocess.DEVNULL).returncode
 
 
-def pip(*arguments):
-    command = [str(venv_python()), "-m", "pip", "--disable-pip-version-check", *arguments]
-    if subprocess.run(command).returncode:
+def pip(*arguments, python=None):
+    command = [str(python or venv_python()), "-m", "pip", "--disable-pip-version-check", *arguments]
+    # in an environment there is no place for what a setting of pip wants installed "for the user"
+    if subprocess.run(command, env={**os.environ, "PIP_USER": "0"}).returncode:
         sys.exit(
             "\nThe packages could not be installed; pip says why in the lines above.\n"
             "Without a network, or behind a proxy, see the README. `make clean` starts afresh."
@@ -111,12 +113,13 @@ def install(requirements):
             make_venv()
     before = installed()
     torch = [line for line in requirements if package_name(line) in ("torch", "torchvision")]
-    if torch and platform.system() == "Linux" and TORCH_INDEX:
-        if index_responds(TORCH_INDEX):
+    index = os.environ.get("TORCH_INDEX", TORCH_INDEX)
+    if torch and platform.system() == "Linux" and index:
+        if index_responds(index):
             # --no-deps: only these packages are looked for there, the others come as always
-            pip("install", "--no-deps", "--extra-index-url", TORCH_INDEX, *torch)
+            pip("install", "--no-deps", "--extra-index-url", index, *torch)
         else:
-            print(f"PyTorch's own index ({TORCH_INDEX}) does not answer.")
+            print(f"PyTorch's own index ({index}) does not answer.")
             print("Taking the default build, which brings several GB for graphics cards.")
     print("Installing", ", ".join(package_name(line) for line in requirements), flush=True)
     pip("install", *requirements, *(word for file in constraints for word in ("-c", str(file))))
@@ -126,30 +129,67 @@ def install(requirements):
     stamp.write_text("\n".join(requirements) + "\n", encoding="utf-8")
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Install into .venv what an app needs.")
-    parser.add_argument("requirements", nargs="*", type=Path, help="a requirements.txt")
-    parser.add_argument("--app", help="the app whose requirements.txt to install, or all")
-    parser.add_argument("--only", help="packages of these files to install: a,b (default: all)")
-    arguments = parser.parse_args(argv)
-    files = list(arguments.requirements)
-    if arguments.app is not None:
-        apps = find_apps() if arguments.app == "all" else [find_app(arguments.app)]
-        files += [app.folder / "requirements.txt" for app in apps]
+def requirements_of(name):
+    """Return the requirements.txt of the app of that name, or of every app for "all"."""
+    apps = find_apps() if name == "all" else [find_app(name)]
+    return list(dict.fromkeys(app.folder / "requirements.txt" for app in apps))
+
+
+def provide(*files, only=(), more=None):
+    """Install what these requirements.txt name into `.venv`, and return its Python.
+
+    `only` are the packages to install, if not all. `more` is a requirements.txt that is installed
+    into an environment of its own beside `.venv`, whose Python is returned instead.
+    """
     lines = []
     for file in files:
         if not file.is_file():
             sys.exit(f"{file} is missing. It names the packages to install.")
         lines += requirement_lines(file)
-    if arguments.only:
-        only = ["-c", *arguments.only.split(",")]
-        lines = [line for line in lines if package_name(line) in only]
-    if any(not line.startswith("-c ") for line in lines):
-        install(list(dict.fromkeys(lines)))
-
-
-if __name__ == "__main__":
+    if only:
+        lines = [line for line in lines if package_name(line) in ("-c", *only)]
     try:
-        main()
+        if any(not line.startswith("-c ") for line in lines):
+            install(list(dict.fromkeys(lines)))
+        return make_more(more) if more else venv_python()
     except KeyboardInterrupt:
         sys.exit("\nStopped. The same command continues where it was.")
+
+
+def make_more(requirements):
+    """Make the environment for a requirements.txt, `.venv-bench` for that in bench/."""
+    folder = ROOT / f".venv-{requirements.parent.name}"
+    stamp = folder / hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
+    if stamp.exists():
+        return venv_python(folder)
+    what = requirements.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    print(f"Making the environment {folder.name}. {what}", flush=True)
+    # made by the Python of .venv: packages are for one version of Python
+    subprocess.run([venv_python(), "-m", "venv", "--clear", folder], check=True)
+    # a .pth file names one more folder of packages: PyTorch need not be installed twice
+    own, shared = (next(place.glob("[Ll]ib/**/site-packages")) for place in (folder, VENV))
+    (own / "apps.pth").write_text(f"{shared}\n", encoding="utf-8")
+    pip("install", "-r", str(requirements), python=venv_python(folder))
+    stamp.touch()
+    return venv_python(folder)
+
+
+def enter(*files, **options):
+    """Continue with the packages of these files (see `provide`): start this command again there.
+
+    It returns only where they are. A command may enter one environment, not several.
+    """
+    python = provide(*files, **options)
+    if not os.path.samefile(sys.prefix, python.parents[1]):
+        become(Path(__file__).parent, *sys.argv[1:], python=python)
+
+
+def become(*arguments, python=None):
+    """Continue as another program in Python: it gets Ctrl-C and the like itself."""
+    command = [str(python or venv_python()), *map(str, arguments)]
+    os.environ.pop("PYTHONPATH", None)  # of a cluster, say: packages for another Python
+    sys.stdout.flush()
+    if os.name != "nt":
+        os.execv(command[0], command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # there, a program cannot become another one
+    sys.exit(subprocess.run(command).returncode)

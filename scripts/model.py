@@ -1,29 +1,24 @@
-"""Fetch the weights of one app, by the `download_model.py` in its folder."""
+"""The weights of one app, which the `download_model.py` in its folder fetches."""
 
-import argparse
 import subprocess
 import sys
 
-from apps import find_app
+PACKAGES = ("pooch", "requests", "tqdm")  # that such a program needs
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Fetch the weights of one app.")
-    parser.add_argument("app", help="its name, as in `make list`")
-    parser.add_argument("--if-missing", action="store_true", help="only where there are none yet")
-    arguments = parser.parse_args(argv)
-    app = find_app(arguments.app)
-    program = app.folder / "download_model.py"
-    if not program.exists():
-        if not arguments.if_missing:
+def is_needed(app):
+    return (app.folder / "download_model.py").exists()
+
+
+def is_there(app):
+    return bool(app.weights and app.weights.exists())
+
+
+def fetch(app, if_missing=False):
+    """Fetch an app's weights, or only where there are none yet; return the program's status."""
+    if not is_needed(app):
+        if not if_missing:
             print(f"{app.name} needs no model.")
         return 0
-    command = [sys.executable, str(program)] + ["--if-missing"] * arguments.if_missing
-    try:
-        return subprocess.run(command).returncode
-    except KeyboardInterrupt:
-        return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    command = [sys.executable, app.folder / "download_model.py"] + ["--if-missing"] * if_missing
+    return subprocess.run(command).returncode

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from server import Failed
+
 # what is sent to a step app, and what it must return
 GREETING = (["Ada", True, 50], ("Good morning Ada. It is 50 degrees today", 10))
 INPUTS = {
@@ -12,10 +14,6 @@ INPUTS = {
     "progress_app.py": (["Ada"], "Hello Ada!"),
 }
 PLAIN = {"textbox", "number", "slider", "checkbox", "dropdown", "radio"}  # no files
-
-
-class Failed(Exception):
-    """A check that the app did not pass; the message says what it did instead."""
 
 
 def make_image(folder):

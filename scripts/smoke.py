@@ -6,30 +6,18 @@ folder: its labels mean nothing then, and the output says so.
 
 import argparse
 import contextlib
-import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import reference_predictions
 from apps import find_app, find_apps
-from questions import Failed, check_closed, check_empty_form, check_prediction
+from questions import check_closed, check_empty_form, check_prediction
 from random_weights import with_random_weights
+from server import WINDOWS, Failed, Server, opener
 
-START_S, STOP_S = 120, 15
 RUN_APP = Path(__file__).with_name("run.py")
-WINDOWS = os.name == "nt"  # where one program cannot press Ctrl-C in another
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def report(app, check, function, *arguments):
@@ -46,7 +34,7 @@ def report(app, check, function, *arguments):
 
 
 def check_page(url):
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as page:
+    with opener.open(url, timeout=10) as page:
         text = page.read().decode()
     if "gradio" not in text:
         raise Failed("this is not the page of a Gradio app")
@@ -69,63 +57,32 @@ def check_over_http(app, url, folder):
     return passed
 
 
-@contextlib.contextmanager
-def started(app, port, log, environment=None):
-    """Start the app as `make run` does, wait until its page opens, and stop it in the end."""
-    command = [sys.executable, str(RUN_APP), str(app.file), "--port", str(port)]
-    process = subprocess.Popen(
-        command,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        cwd=tempfile.gettempdir(),
-        env={**os.environ, **(environment or {})},
-    )
-    try:
-        wait_until_open(process, port, log)
-        yield process
-    finally:
-        process.terminate() if WINDOWS else process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def wait_until_open(process, port, log):
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            log.seek(0)
-            raise Failed(f"it ended on its own: {log.read().decode(errors='replace').strip()}")
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        time.sleep(0.2)
-    raise Failed(f"it did not start in {START_S} s")
+def start_app(app, log=None, **environment):
+    """Start an app as `make run` does, and return it as a server."""
+    command = [sys.executable, RUN_APP, app.file, "--port", "{PORT}"]
+    return Server(command, log=log, **environment)
 
 
 def smoke(app):
     """Try one app; return whether it passed every check."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
-        try:
-            port = free_port()
-            start = time.monotonic()
-            app = with_random_weights(app, folder)
-            with started(app, port, log) as process:
-                print(f"ok    {app.name}: starts ({time.monotonic() - start:.1f} s)", flush=True)
-                passed = check_over_http(app, f"http://127.0.0.1:{port}/", folder)
-        except Failed as error:
-            print(f"FAIL  {app.name}: starts: {error}", flush=True)
-            return False
-        return (WINDOWS or report(app, "stops by Ctrl-C", check_stopped, process, log)) and passed
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.monotonic()
+        app = with_random_weights(app, folder)
+        with start_app(app) as server:
+            try:
+                server.wait()
+            except Failed as error:
+                print(f"FAIL  {app.name}: starts: {error}", flush=True)
+                return False
+            print(f"ok    {app.name}: starts ({time.monotonic() - begin:.1f} s)", flush=True)
+            passed = check_over_http(app, server.url, folder)
+        return (WINDOWS or report(app, "stops by Ctrl-C", check_stopped, server)) and passed
 
 
-def check_stopped(process, log):
-    log.seek(0)
-    output = log.read().decode(errors="replace")
-    if process.returncode or "Traceback" in output:
-        raise Failed(f"status {process.returncode}, and it printed: {output[-500:]}")
+def check_stopped(server):
+    if server.process.returncode or "Traceback" in server.printed():
+        status, end = server.process.returncode, server.printed()[-500:]
+        raise Failed(f"status {status}, and it printed: {end}")
 
 
 def main(argv=None):

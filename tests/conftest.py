@@ -27,7 +27,8 @@ sys.path.insert(0, str(SCRIPTS))
 from apps import App, find_app  # noqa: E402
 from maintain.browser import find_browser, save_screenshot  # noqa: E402
 from random_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
-from smoke import free_port, started  # noqa: E402
+from server import Server, free_port  # noqa: E402
+from smoke import start_app  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
 BASE_IMAGE = "python:3.11-slim"
@@ -91,27 +92,23 @@ def serve(tmp_path_factory):
     Gradio looks for work a thousand times per second, so an app rests until a test asks for it.
     In the end, whatever the tests have sent, no app has printed a traceback or a warning.
     """
-    running, processes, used = {}, {}, {}
-    with contextlib.ExitStack() as servers:
+    servers, running, used = {}, {}, {}
+    with contextlib.ExitStack() as stack:
 
         def serve_app(app):
             test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
-            for file, process in processes.items():
+            for file, server in servers.items():
                 if used[file] != test:
-                    process.send_signal(signal.SIGSTOP)
+                    server.rest()
             used[app.file] = test
-            if app.file in processes:
-                processes[app.file].send_signal(signal.SIGCONT)
+            if app.file in servers:
+                servers[app.file].wake()
             else:
                 folder = tmp_path_factory.mktemp(app.file.stem)
-                log, port = folder / "log.txt", free_port()
-                stream = servers.enter_context(log.open("wb+"))
-                environment = {"GRADIO_TEMP_DIR": str(folder / "uploads")}
-                process = servers.enter_context(started(app, port, stream, environment))
-                servers.callback(process.send_signal, signal.SIGCONT)  # or it would not end
-                processes[app.file] = process
-                url = f"http://127.0.0.1:{port}/"
-                running[app.file] = Served(url, folder / "uploads", log)
+                uploads = folder / "uploads"
+                server = start_app(app, log=folder / "log.txt", GRADIO_TEMP_DIR=uploads)
+                servers[app.file] = stack.enter_context(server).wait()
+                running[app.file] = Served(server.url, uploads, server.log)
             return running[app.file]
 
         yield serve_app
@@ -139,18 +136,52 @@ def import_file(file, name=None):
     return module
 
 
-def start_main(file, port, python=sys.executable, **environment):
+def run_main(file, python=sys.executable, **environment):
+    """Run `python main.py` as in a container, and return it as a server that is started."""
+    return Server([python, file], cwd="/", **{"PORT": "{PORT}", **environment})
+
+
+def start_main(file, port, python=sys.executable, log=subprocess.PIPE, **environment):
     """Run `python main.py` as in a container, and return the process."""
     return subprocess.Popen(
         [python, str(file)],
         cwd="/",
         env={**os.environ, "PORT": str(port), **environment},
-        stdout=subprocess.PIPE,
+        stdout=log,
         stderr=subprocess.STDOUT,
         text=True,
         # what runs in the background of a script ignores SIGINT, and so would the app
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+@contextlib.contextmanager
+def started_main(folder, temporary, port=None, errors=False, **environment):
+    """Run `python main.py`, and stop it in the end; unless `errors`, it has printed no traceback.
+
+    Yields it as `Served`, and its process.
+    """
+    port, log = port or free_port(), temporary.with_suffix(".log")
+    url, place = f"http://127.0.0.1:{port}/", {"GRADIO_TEMP_DIR": str(temporary)}
+    environment = {"GRADIO_SERVER_NAME": "127.0.0.1", **place, **environment}
+    with log.open("w") as stream:
+        for last in (False, True):
+            process = start_main(folder / "main.py", port, log=stream, **environment)
+            try:
+                wait_until_open(process, url)
+                break
+            except AssertionError:  # on a busy machine, Gradio waits only 3 s for its own page
+                if last or "ReadTimeout" not in log.read_text():
+                    raise AssertionError(log.read_text()) from None
+        try:
+            yield Served(url, temporary, log), process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+    assert errors or "Traceback" not in log.read_text(), log.read_text()
 
 
 NGINX = """daemon off; pid nginx.pid; error_log error.log;
@@ -232,6 +263,18 @@ def classifier(tmp_path_factory):
         return copies[name]
 
     return copy_classifier
+
+
+@pytest.fixture(scope="session")
+def running(serve, classifier):
+    """Return a function that serves a step app, a classifier or a copy of "bare" by its name."""
+
+    def run(name):
+        if name == "bare":
+            return serve(App((name,), SCRIPTS / "bare" / "main.py", ""))
+        return serve(find_app(name) if name in STEPS else classifier(name))
+
+    return run
 
 
 @pytest.fixture

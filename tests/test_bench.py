@@ -1,108 +1,96 @@
-"""`make bench`: its users get predictions, and the figures in the text are those that it wrote."""
+"""`make bench` and `make load`: their users get predictions, and what is wrong is noticed."""
 
 import json
-import shutil
 import subprocess
 import sys
 
 import pytest
 from apps import find_app
-from bench import report, stopwatch
-from conftest import ROOT, SCRIPTS, import_file
+from conftest import SCRIPTS
+from maintain.bench import load, measure
 from PIL import Image
-from scale import report as scale_report
-
-BENCH = ROOT / "docs" / "bench"
-CHAPTER = ROOT / "docs" / "workshop" / "2-interface.md"
-
-
-def figures(name="bench"):
-    return json.loads((BENCH / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def test_the_table_is_made_from_the_raw_figures():
-    assert (BENCH / "bench.md").read_text(encoding="utf-8") == report.table(figures())
-
-
-def test_the_table_of_replicas_is_made_from_the_raw_figures():
-    table = (BENCH / "scale.md").read_text(encoding="utf-8")
-    assert table == scale_report.table(figures("scale"))
-    assert table in (CHAPTER.parent / "9-more-than-one-machine.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["bench", "memory", "scale"])
-def test_the_plot_is_made_from_the_raw_figures(name):
-    source = Image.open(BENCH / f"{name}.png").text["Description"]
-    assert source == report.digest(BENCH / f"{name}.json")
-
-
-def test_memory_and_files_level_off():
-    """The figures that the last `make bench-memory` wrote."""
-    points = figures("memory")["points"]
-    assert points[-1]["answers"] >= 10_000
-    assert points[-1]["memory_mb"] <= 1.1 * points[0]["memory_mb"]
-    assert points[-1]["memory_mb"] <= 1.02 * points[-3]["memory_mb"]
-
-
-def test_the_text_shows_this_table_and_these_plots():
-    text = CHAPTER.read_text(encoding="utf-8")
-    for paragraph in report.table(figures()).strip().split("\n\n"):
-        assert paragraph in text
-    for name in ("bench", "memory"):
-        assert f"(../bench/{name}.png)" in text
-
-
-def test_a_noisy_machine_is_said_to_be_noisy():
-    found = figures()
-    found["idle_load_percent"] = [3, 40, 2]
-    assert "The machine was noisy" in report.table(found)
-    found["idle_load_percent"] = [0, 0, 0]
-    for rounds in [rounds for levels in found["crowd"].values() for rounds in levels.values()]:
-        for number, seen in enumerate(rounds):
-            seen["per_second"] = 10 * (number + 1)
-    assert "The machine was noisy" in report.table(found)
-
-
-def test_a_figure_that_is_not_met_is_said_not_to_be():
-    found = figures()
-    for seen in found["crowd"]["source"]["8"]:
-        seen["per_second"] = 1000
-    (line,) = [
-        line
-        for line in report.table(found).splitlines()
-        if "over the app of 2023" in line and "small" in line
-    ]
-    assert line.endswith("| no |")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "image"),
-    [("hello", "hello", "small"), ("resnet", "gradio", "small"), ("resnet", "gradio", "phone")],
+    [
+        ("hello", "hello", "small"),
+        ("resnet", "classifier", "small"),
+        ("resnet", "classifier", "phone"),
+    ],
 )
 def test_users_of_an_app_get_predictions(serve, classifier, name, kind, image):
     served = serve(find_app("hello") if name == "hello" else classifier(name))
-    code = f"import runpy, sys; sys.path[0] = {str(SCRIPTS)!r}"
-    code += "; runpy.run_module('bench.users', None, '__main__', True)"
     options = ["--image", image, "--users", "3", "--seconds", "0.5"]
-    command = [sys.executable, "-c", code, kind, served.url, *options]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "maintain.bench.users", kind, served.url, *options]
+    ended = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     seen = json.loads(ended.stdout)
     assert seen["answers"] == len(seen["took"]) >= 3
     assert seen["took"] == sorted(seen["took"])
 
 
-def test_the_stopwatch_times_reading_and_model(classifier, tmp_path):
-    folder = tmp_path / "timed"
-    shutil.copytree(classifier("resnet").folder, folder)
-    image = {"path": folder / "data" / "cat.jpg"}
-    untimed = import_file(folder / "main.py").predict(image)
-    stopwatch.put_in(folder)
-    timed = import_file(folder / "main.py")
-    assert [timed.predict(image) for _ in range(3)] == [untimed] * 3
-    parts = stopwatch.read(folder)
-    assert 0 < parts["reading_ms"] < parts["model_ms"] < 10_000
-    assert not (folder / "took.txt").read_text()  # what was read does not count again
-    timed.predict(image)
-    assert stopwatch.read(folder).keys() == parts.keys()  # of this prediction alone
+def rounds(*rates):
+    return [{"per_second": rate, "median_ms": 1000 / rate, "p95_ms": 2000 / rate} for rate in rates]
+
+
+def test_the_table_has_the_ratios_to_the_servers_of_the_same_round(tmp_path):
+    """The second round was slow for all of them."""
+    found = {("source", "small", 8): rounds(20, 5, 20), ("app", "small", 8): rounds(40, 10, 30)}
+    found["litserve", "small", 8] = rounds(80, 20, 75)
+    for name in ("source", "app", "litserve"):
+        for users in measure.USERS:
+            found.setdefault((name, "small", users), rounds(users))
+    found["source", "phone", 1] = rounds(0.5)
+    memory = {"source": 1454, "app": 1237.4, "litserve": 2496}
+    assert measure.table(found, memory, "A machine.") == (
+        f"| {' | '.join(measure.COLUMNS)} |\n"
+        "|---|---|---|---|---|---|---|---|\n"
+        "| the workshop's app of 2023 | 1,000 | 20 | 1.00 | 0.25 | 2,000 |  | 1,454 |\n"
+        "| resnet as handed out | 1,000 | 30 | 2.00 | 0.50 |  |  | 1,237 |\n"
+        "| LitServe, batches of 8 | 1,000 | 75 | 4.00 | 1.00 |  |  | 2,496 |\n"
+        "\nA machine.\n"
+    )
+    measure.plot(found, memory, tmp_path / "plot.png")
+    assert Image.open(tmp_path / "plot.png").size == (990, 378)
+
+
+APP = """\
+import gradio as gr
+
+greeted = [""]
+
+
+def greet(name):
+    greeted.append(name)
+    return "Hello " + {result} + "!"
+
+
+demo = gr.Interface(greet, "text", "text", analytics_enabled=False, flagging_mode="never")
+if __name__ == "__main__":
+    demo.launch()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("result", "status", "shown"),
+    [
+        ("name", 0, "right"),
+        ("(name if len(greeted) < 210 else greeted[-2])", 1, "wrong"),
+        ("(name if len(greeted) < 210 else greeted[1000])", 1, "lost"),
+        ("'everybody'", "The app gives two users the same: nothing can be checked.", ""),
+    ],
+)
+def test_load_notices_a_result_that_is_somebody_else_s(tmp_path, capsys, result, status, shown):
+    app = tmp_path / "greeting_app.py"
+    app.write_text(APP.format(result=result), encoding="utf-8")
+    try:
+        ended = load.main(str(app), 5, 8)
+    except SystemExit as error:
+        ended = error.code
+    printed = capsys.readouterr().out
+    assert ended == status, printed
+    assert shown in printed
+    assert "page: p50" in printed or not shown

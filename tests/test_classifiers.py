@@ -21,7 +21,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from random_weights import flower_vgg19
-from smoke import free_port
+from server import free_port
 from torch import nn
 from torchvision.datasets import Flowers102
 from torchvision.models import ResNet18_Weights, resnet18, vgg11

@@ -13,11 +13,11 @@ import time
 
 import aiohttp
 import pytest
-from bench.photos import make_photo
 from conftest import Served, nginx_before, run_async, start_main, wait_until_open
+from maintain.bench.photos import make_photo
 from PIL import Image
 from playwright.sync_api import expect
-from smoke import free_port
+from server import free_port
 
 pytestmark = pytest.mark.slow
 BUSY = "Too many people are using this app right now. Please try again in a minute."

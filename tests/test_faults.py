@@ -17,7 +17,7 @@ import requests
 from conftest import ROOT, Served, mounted, start_main, wait_until_open
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
-from smoke import free_port
+from server import free_port
 
 pytestmark = pytest.mark.slow
 EXAMPLE = "bee.jpg"

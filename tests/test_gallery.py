@@ -21,7 +21,8 @@ from check import check
 from conftest import ROOT, STEPS, start_main, wait_until_open
 from gradio.media import get_image
 from playwright.sync_api import expect
-from smoke import check_over_http, free_port
+from server import free_port
+from smoke import check_over_http
 from test_accessibility import serious
 
 pytestmark = pytest.mark.slow

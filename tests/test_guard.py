@@ -1,19 +1,18 @@
 """Nobody gets a file that was not uploaded, nor can make an app fetch one: each app is asked.
 
 Each is called as strangers may: by its API and by the queue of its page, with what the page would
-send and with what it would not. `make run` starts the apps, as for most other tests; sepia and the
-classifiers are also started by `python FILE`, and `hello` as in its image.
+send and with what it would not. What else strangers may try is in test_attacks.py.
 """
 
-import contextlib
+import base64
 import functools
 import itertools
 import json
 import os
 import shutil
-import signal
+import subprocess
+import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -21,20 +20,13 @@ import pytest
 import requests
 import sample_images
 from apps import find_app
-from conftest import ROOT, STEPS, Served, start_main, wait_until_open
-from smoke import free_port
+from conftest import ROOT, started_main
+from server import free_port
 
-MESSAGE = "Only files that were uploaded here can be used."
+MESSAGE = "This file is not among the uploads any more, or never was. Please upload it again."
+NOTHING = {"detail": "This app has nothing at this address."}
 MARK = {"meta": {"_type": "gradio.FileData"}}
-JSON = ["application/json", "application/json; charset=utf-8", "application/vnd.api+json"]
-JSON += [
-    "application/json; a=multipart",
-    "application/multipart+json",
-    "text/plain",
-    "application/x-www-form-urlencoded",
-    None,
-]
-EACH = [*STEPS, "resnet"]  # the other classifiers have the same guard.py
+EACH = ["hello", "sepia", "resnet", "bare"]
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +50,6 @@ def canary():
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def running(serve, classifier):
-    """Return a function that starts an app by its name; it is `Served` for all tests here."""
-
-    def run(name):
-        return serve(find_app(name) if name in STEPS else classifier(name))
-
-    return run
-
-
 @functools.cache
 def endpoint(served):
     """Return the name of an app's function, its number for the page, and what it is sent."""
@@ -78,7 +60,7 @@ def endpoint(served):
     return function["api_name"], function["id"], len(function["inputs"])
 
 
-def ask(served, file, route, content_type="application/json"):
+def ask(served, file, route="call", content_type="application/json"):
     """Send an app a file as its first input; return the status and the text of the response."""
     name, number, inputs = endpoint(served)
     body = {"data": [file, True, 5][:inputs]}
@@ -90,9 +72,8 @@ def ask(served, file, route, content_type="application/json"):
     headers = {"Content-Type": content_type} if content_type else {}
     response = requests.post(url, data=json.dumps(body), headers=headers, timeout=20)
     if route == "call" and response.ok:
-        return response.status_code, requests.get(
-            f"{url}/{response.json()['event_id']}", timeout=20
-        ).text
+        url += f"/{response.json()['event_id']}"
+        return response.status_code, requests.get(url, timeout=20).text
     return response.status_code, response.text
 
 
@@ -145,47 +126,37 @@ def forbidden(uploads, private, canary):
 def test_what_was_not_uploaded_is_refused_in_one_message(running, private, canary, name):
     """The same words whether the file exists or not, by every way in, and at once."""
     served, (address, asked) = running(name), canary
-    start = time.monotonic()
     for kind, path in forbidden(served.uploads, private, address).items():
         for route, mark in itertools.product(("call", "run", "queue/join"), (MARK, {})):
             status, text = ask(served, {"path": path, **mark}, route)
-            assert (status, json.loads(text)) == (403, {"detail": MESSAGE}), (kind, route, mark)
-    assert time.monotonic() - start < 60
+            assert (status, json.loads(text)) == (410, {"detail": MESSAGE}), (kind, route, mark)
     assert asked == []
-    assert "Traceback" not in served.printed()
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "progress")) for n in EACH]
-)
+@pytest.mark.parametrize("name", EACH)
 def test_an_address_in_url_is_refused_or_never_asked(running, private, canary, name):
     served, (address, asked) = running(name), canary
-    for file in ({"url": f"{address}/a.png"}, {"path": None, "url": "https://example.com/a.png"}):
-        for route, mark in itertools.product(("call", "run", "queue/join"), (MARK, {})):
-            status, text = ask(served, {**file, **mark}, route)
-            assert (status, json.loads(text)) == (403, {"detail": MESSAGE}), (file, route)
+    wrong = [{"url": f"{address}/a.png"}, {"path": None, "url": "https://example.com/a.png"}]
+    for file, route in itertools.product(wrong, ("call", "run", "queue/join")):
+        status, text = ask(served, {**file, **MARK}, route)
+        assert (status, json.loads(text)) == (410, {"detail": MESSAGE}), (file, route)
+        ask(served, file, route)  # unmarked, it is no file; an author's gr.JSON may hold it
     # beside an upload's path, the page itself sends the address of its preview
     path = str(upload(served, private))
-    for route in ("call", "run"):
-        assert ask(served, {"path": path, "url": f"{address}/a.png", **MARK}, route)[0] == 200
+    status, text = ask(served, {"path": path, "url": f"{address}/a.png", **MARK})
+    assert (status, address in text) == (200, False)
     assert asked == []
-    assert "Traceback" not in served.printed()
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_an_app_fetches_nothing_for_others(running, canary, name):
     """Gradio's own address for files would fetch any page, and pass it on."""
     served, (address, asked) = running(name), canary
-    for route, url in itertools.product(
-        ("file=", "file/", "proxy="), (address, "https://example.com")
-    ):
-        for method in ("GET", "HEAD"):
-            whole = f"{served.url}gradio_api/{route}{url}/a.png"
-            response = requests.request(method, whole, timeout=10, allow_redirects=False)
-            if method == "HEAD":  # no text, and not every address has it
-                assert response.status_code in (403, 405), whole
-            else:
-                assert (response.status_code, response.json()) == (403, {"detail": MESSAGE}), whole
+    ways = itertools.product(("file=", "file/", "proxy="), (address, "https://example.com"))
+    for (route, url), method in itertools.product(ways, ("GET", "HEAD")):
+        whole = f"{served.url}gradio_api/{route}{url}/a.png"
+        response = requests.request(method, whole, timeout=10, allow_redirects=False)
+        assert (response.status_code, method == "HEAD" or response.json() == NOTHING) == (404, True)
     assert asked == []
 
 
@@ -201,85 +172,167 @@ def test_an_address_of_a_file_does_not_tell_whether_it_exists(running, private, 
     assert responses.pop()[0] == 403
 
 
-@pytest.mark.parametrize("content_type", JSON)
-@pytest.mark.parametrize("name", ["hello", "sepia", "resnet"])
-def test_no_content_type_slips_past(running, private, name, content_type):
+OTHERS = ["application/vnd.api+json", "application/multipart+json", "text/plain", None]
+OTHERS += ["application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; a=b"]
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_no_content_type_slips_past(running, private, name):
+    """What is not JSON or a form is not looked into, so it is not let in."""
     served = running(name)
-    for route in ("call", "run", "queue/join"):
+    for kind in ("application/json; charset=utf-8", "application/json; a=multipart"):
         for file in ({"path": str(private)}, {"path": "https://example.com/a.png", **MARK}):
-            status, text = ask(served, file, route, content_type)
-            assert (status, MESSAGE in text) == (403, True), (route, text)
+            status, text = ask(served, file, content_type=kind)
+            assert (status, json.loads(text)) == (410, {"detail": MESSAGE}), kind
+    for kind, route in itertools.product(OTHERS, ("call", "run", "queue/join")):
+        assert ask(served, {"path": str(private)}, route, kind)[0] == 415, (kind, route)
 
 
-@pytest.mark.parametrize("name", ["sepia", "resnet"])
+@pytest.mark.parametrize("name", EACH)
 def test_a_file_hidden_deep_in_the_request_is_refused_too(running, private, name):
     served = running(name)
     file = {"path": str(private)}
     for hidden in ([file], {"image": file}, [[{"a": [file]}]], {"path": None, "more": file}):
-        assert ask(served, hidden, "run")[0] == 403
+        assert ask(served, hidden)[0] == 410
 
 
 @pytest.mark.parametrize("name", ["sepia", "resnet"])
 def test_uploads_and_the_examples_of_the_page_are_used(running, private, name):
     served = running(name)
     file = {"path": str(upload(served, private))}
-    for route, mark in itertools.product(("call", "run"), (MARK, {})):
-        status, text = ask(served, {**file, **mark}, route)
+    for mark in (MARK, {}, {**MARK, "orig_name": "a.png", "size": 5, "mime_type": "image/png"}):
+        status, text = ask(served, {**file, **mark})
         assert status == 200
         assert "label" in text or "image.png" in text
     if name == "resnet":
         config = requests.get(served.url + "config", timeout=10).json()
-        samples = next(c for c in config["components"] if c["type"] == "dataset")["props"][
-            "samples"
-        ]
-        assert len(samples) == 3
-        for (example,) in samples:
-            assert "label" in ask(served, example, "call")[1]
+        dataset = next(c for c in config["components"] if c["type"] == "dataset")
+        assert len(dataset["props"]["samples"]) == 3
+        for (example,) in dataset["props"]["samples"]:
+            assert "label" in ask(served, example)[1]
 
 
-@contextlib.contextmanager
-def started_by_python(file, folder, port=None):
-    """Start an app by `python FILE`, and stop it in the end."""
-    port = port or free_port()
-    process = start_main(file, port, GRADIO_TEMP_DIR=str(folder / "uploads"))
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        assert wait_until_open(process, url).ok
-        yield Served(url, folder / "uploads", None)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        printed = process.communicate(timeout=20)[0]
-    assert "Traceback" not in printed
-    assert "private" not in printed
+@pytest.mark.parametrize("name", ["sepia", "resnet"])
+def test_an_image_within_the_call_is_used_like_an_upload(running, private, name):
+    """As base64, as many programs send it; and it is an upload like any other."""
+    served = running(name)
+    content = base64.b64encode(private.read_bytes()).decode()
+    by_upload = ask(served, {"path": str(upload(served, private))})[1]
+    before = {*served.uploads.iterdir()}
+    for mark in ({}, MARK, {"path": None}):
+        status, text = ask(served, {"url": f"data:image/png;base64,{content}", **mark})
+        assert status == 200
+        assert text == by_upload if name == "resnet" else "event: complete" in text
+    made = {*served.uploads.iterdir()} - before
+    assert sum(file.name == "upload.png" for folder in made for file in folder.iterdir()) == 3
+    for broken in ("data:image/png;base64,%%%", "data:image/png;base64,a", "data:,é"):
+        status, text = ask(served, {"url": broken, **MARK})
+        assert (status, "not valid base64" in text) == (400, True)
+
+
+# what `hello` and each app without further components lets through; a new version of Gradio that
+# has other routes fails here: look at what they do, and where they belong
+PASSED = """
+GET /  HEAD /
+GET /assets/{path:path}  GET /svelte/{path:path}  GET /static/{path:path}
+GET /config  GET /config/  GET /favicon.ico  GET /manifest.json  GET /robots.txt  GET /theme.css
+GET /pwa_icon  GET /pwa_icon/{size}
+GET /gradio_api/app_id  GET /gradio_api/app_id/  GET /gradio_api/info  GET /gradio_api/info/
+GET /gradio_api/login_check  GET /gradio_api/login_check/  GET /gradio_api/openapi.json
+GET /gradio_api/startup-events  GET /gradio_api/theme.css  GET /gradio_api/token
+GET /gradio_api/token/  GET /gradio_api/user  GET /gradio_api/user/
+GET /gradio_api/file/{path:path}  GET /gradio_api/file={path_or_url:path}
+HEAD /gradio_api/file={path_or_url:path}
+GET /gradio_api/call/{api_name}/{event_id}  GET /gradio_api/call/v2/{api_name}/{event_id}
+GET /gradio_api/heartbeat/{session_hash}  GET /gradio_api/queue/data  GET /gradio_api/queue/status
+GET /gradio_api/upload_progress
+GET /gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file
+GET /gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8
+GET /gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext}
+POST /gradio_api/call/{api_name}  POST /gradio_api/call/{api_name}/
+POST /gradio_api/call/v2/{api_name}  POST /gradio_api/call/v2/{api_name}/
+POST /gradio_api/run/{api_name}  POST /gradio_api/run/{api_name}/
+POST /gradio_api/cancel  POST /gradio_api/queue/join  POST /gradio_api/reset
+POST /gradio_api/reset/  POST /gradio_api/upload
+"""
+REFUSED = """
+GET /logout  POST /login  POST /login/  GET /openapi.json  HEAD /openapi.json
+GET /monitoring  GET /monitoring/summary  GET /monitoring/{key}
+GET /gradio_api/custom_component/{id}/{environment}/{type}/{file_name}
+GET /gradio_api/deep_link  GET /gradio_api/dev/reload
+GET /gradio_api/proxy={url_path:path}  HEAD /gradio_api/proxy={url_path:path}
+GET /gradio_api/runs  GET /gradio_api/runs/  GET /gradio_api/vibe-code  GET /gradio_api/vibe-code/
+POST /gradio_api/api/{api_name}  POST /gradio_api/api/{api_name}/
+POST /gradio_api/component_server  POST /gradio_api/component_server/
+POST /gradio_api/process_recording
+POST /gradio_api/stream/{event_id}  POST /gradio_api/stream/{event_id}/close
+POST /gradio_api/undo-vibe-edit  POST /gradio_api/undo-vibe-edit/
+POST /gradio_api/vibe-code  POST /gradio_api/vibe-code/
+POST /gradio_api/vibe-edit  POST /gradio_api/vibe-edit/
+POST /gradio_api/vibe-starter-queries  POST /gradio_api/vibe-starter-queries/
+"""
+LIST_ROUTES = """
+import gradio as gr
+from guard import prepare_uploads, settings
+
+def routes_of(router):
+    for route in router.routes:
+        if hasattr(route, "original_router"):
+            yield from routes_of(route.original_router)
+        else:
+            yield from (f"{method} {route.path}" for method in route.methods)
+
+prepare_uploads()
+demo = gr.Interface(str, "text", "text")
+changes = {"prevent_thread_lock": True, "quiet": True, "server_name": "127.0.0.1"}
+demo.launch(**settings(demo, server_port=PORT, **changes))
+print(*sorted(routes_of(demo.app)), sep="\\n")
+"""
+
+
+def test_every_route_of_gradio_is_known_and_let_through_or_refused(running, tmp_path):
+    for name in ("guard.py", "middleware.py"):
+        shutil.copy(ROOT / "example_apps" / name, tmp_path)
+    (tmp_path / "routes.py").write_text(LIST_ROUTES.replace("PORT", str(free_port())))
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path)}
+    command = [sys.executable, tmp_path / "routes.py"]
+    listed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    passed, refused = ({*text.replace("  ", "\n").split("\n")} - {""} for text in (PASSED, REFUSED))
+    assert passed.isdisjoint(refused)
+    assert {*listed.stdout.splitlines()} == passed | refused
+    served = running("hello")
+    for method, path in (each.split(" ") for each in passed | refused):
+        url = served.url.rstrip("/") + path.replace("{", "").replace("}", "").replace(":path", "")
+        url = url.replace("component_id", "1").replace("icon/size", "icon/192")
+        with requests.request(method, url, json={}, timeout=20, stream=True) as response:
+            # a response to HEAD has no text, but tells how long that would be
+            said = response.headers.get("content-length") == str(len(json.dumps(NOTHING)) - 1)
+            ours = said and response.status_code == (400 if method == "POST" else 404)
+            assert ours == (f"{method} {path}" in refused), (method, path)
 
 
 def check_closed(served, private):
     for route, mark in itertools.product(("call", "run", "queue/join"), (MARK, {})):
         for path in (str(private), "https://example.com/scan.png"):
             status, text = ask(served, {"path": path, **mark}, route)
-            assert (status, json.loads(text)) == (403, {"detail": MESSAGE})
+            assert (status, json.loads(text)) == (410, {"detail": MESSAGE})
 
 
 @pytest.mark.slow
-def test_sepia_by_its_file_alone_is_closed(tmp_path, private, workshop_ports_free):
-    with started_by_python(find_app("sepia").file, tmp_path, port=8080) as served:
+@pytest.mark.parametrize("name", ["resnet", "bare"])
+def test_an_app_by_its_file_alone_is_closed(classifier, tmp_path, private, name):
+    folder = ROOT / "scripts" / "bare" if name == "bare" else classifier(name).folder
+    with started_main(folder, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
         check_closed(served, private)
 
 
 @pytest.mark.slow
-def test_a_classifier_by_its_file_alone_is_closed(classifier, tmp_path, private):
-    with started_by_python(classifier("resnet").file, tmp_path) as served:
-        check_closed(served, private)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["hello", "multi-input", "sepia"])
-def test_a_step_app_in_its_image_is_closed(tmp_path, private, workshop_ports_free, name):
+@pytest.mark.parametrize("name", ["hello", "sepia"])
+def test_a_step_app_in_its_image_is_closed(tmp_path, private, name):
     """The files as the Dockerfile names them; `make docker-smoke` tries the image itself."""
-    folder = find_app(name).folder
-    shutil.copy(find_app(name).file, tmp_path / "app.py")
-    shutil.copy(folder / "in_container.py", tmp_path / "main.py")
-    for helper in ("guard.py", "image.py"):
-        shutil.copy(folder / helper, tmp_path)
-    with started_by_python(tmp_path / "main.py", tmp_path, port=8080) as served:
+    for source, target in (("launcher.py", "main.py"), (find_app(name).file.name, "app.py")):
+        shutil.copy(ROOT / "example_apps" / source, tmp_path / target)
+    for helper in ("guard.py", "image.py", "middleware.py"):
+        shutil.copy(ROOT / "example_apps" / helper, tmp_path)
+    with started_main(tmp_path, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
         check_closed(served, private)

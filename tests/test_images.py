@@ -19,25 +19,35 @@ import torch
 from apps import find_app
 from conftest import BASE_IMAGE, engine_here, long
 from container import images
-from container.smoke import MORE
+from container.engine import MORE, call
 from PIL import Image
-from smoke import free_port
+from server import free_port
 
 needs_engine = pytest.mark.skipif(
     not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"
 )
 
 
-def test_same_tree_same_tag_and_another_tree_another_tag(tmp_path):
-    app = find_app("hello")
-    copy = shutil.copytree(app.folder, tmp_path / "example_apps")
-    copied = app._replace(file=copy / app.file.name)
-    assert images.tree_tag(copied) == images.tree_tag(app)
-    (copy / "__pycache__").mkdir(exist_ok=True)
-    (copy / "__pycache__" / "x.pyc").write_bytes(b"x")
-    assert images.tree_tag(copied) == images.tree_tag(app)
-    copied.file.write_text(app.file.read_text() + "\n")
-    assert images.tree_tag(copied) != images.tree_tag(app)
+def test_same_files_same_tag_and_other_files_another_tag(tmp_path):
+    for name in ("sepia", "resnet"):
+        app = find_app(name)
+        copy = shutil.copytree(app.folder, tmp_path / name, ignore=shutil.ignore_patterns("*.pth"))
+        copied = app._replace(file=copy / app.file.name)
+        before = images.tree_tag(copied)
+        not_in_the_image = ["README.md", ".DS_Store", "__pycache__/x.pyc", "training_notes.py"]
+        not_in_the_image += ["hello_app.py", "training/x.npz"] if name == "sepia" else ["x/y.csv"]
+        for place in not_in_the_image:
+            (copy / place).parent.mkdir(exist_ok=True)
+            with (copy / place).open("a") as file:
+                file.write("\n")
+        assert images.tree_tag(copied) == before
+        for place in (copied.file.name, "start-script.sh", "Dockerfile", "constraints.txt"):
+            with (copy / place).open("a") as file:
+                file.write("\n")
+            before, last = images.tree_tag(copied), before
+            assert before != last, place
+        (copy / "start-script.sh").chmod(0o644)
+        assert images.tree_tag(copied) != before
 
 
 def test_another_app_or_another_index_of_torch_is_another_image(monkeypatch):
@@ -148,7 +158,7 @@ def test_a_changed_app_is_packaged_without_installing_anything_again(built, tmp_
     file = copy / "sepia_app.py"
     file.write_text(file.read_text() + "# changed\n")
     command = [*engine_here(), "build", "--build-arg", "APP=sepia", "-t", "sepia:changed", copy]
-    ended = images.engine_run(command[:1], *command[1:], capture_output=True, text=True)
+    ended = call(command[:1], *command[1:], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     printed = ended.stdout + ended.stderr
     assert "Collecting gradio" not in printed
@@ -174,7 +184,7 @@ def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, chang
     (tmp_path / "Dockerfile").write_text(f"FROM {built}\n{change}\n")
     engine, tag = engine_here(), "broken"
     build = ["build", "-t", f"sepia:{tag}", tmp_path]
-    assert not images.engine_run(engine, *build, capture_output=True).returncode
+    assert not call(engine, *build, capture_output=True).returncode
     ended = run_smoke(tag)
     assert ended.returncode != 0
     assert re.search(rf"^FAIL +sepia: {failure}", ended.stdout, re.MULTILINE), ended.stdout
@@ -205,7 +215,7 @@ def test_a_container_at_its_memory_limit_is_restarted_and_responds(built, tmp_pa
             time.sleep(0.5)
         raise AssertionError("it does not come back")
 
-    started = images.engine_run(
+    started = call(
         engine, "run", "--detach", "--name", name, *publish, *limits, built, capture_output=True
     )
     assert not started.returncode, started.stderr
@@ -217,7 +227,7 @@ def test_a_container_at_its_memory_limit_is_restarted_and_responds(built, tmp_pa
         wait_for_page()
         assert ask((100, 100)) == 200
     finally:
-        images.engine_run(engine, "rm", "--force", "--time", "0", name, capture_output=True)
+        call(engine, "rm", "--force", "--time", "0", name, capture_output=True)
 
 
 @needs_engine
@@ -232,5 +242,5 @@ def test_a_container_with_one_core_gets_one_thread(built):
     run += ["--volume", f"{folder / 'cores.py'}:/tmp/cores.py:ro", "--workdir", "/tmp"]
     run += ["--entrypoint", "python", built, "-c"]
     code = "import torch; torch.set_num_threads(4); import cores; print(cores.CORES)"
-    ended = images.engine_run(engine_here(), *run, code, capture_output=True, text=True)
+    ended = call(engine_here(), *run, code, capture_output=True, text=True)
     assert ended.stdout == "1\n", ended.stderr

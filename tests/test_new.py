@@ -19,11 +19,12 @@ from container import images
 from gradio_client import Client, handle_file
 from maintain.sync import CLASSIFIERS as FOLDERS
 from random_weights import make_checkpoint
-from smoke import free_port
+from server import free_port
 
 PHOTOS = ROOT / "resnet_image_classification" / "data"
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-ON_GITHUB = {".devcontainer/devcontainer.json", ".github/workflows/publish.yml", ".gitignore"}
+ON_GITHUB = {".devcontainer/devcontainer.json", ".github/publish.sh", ".gitignore"}
+ON_GITHUB |= {".github/workflows/publish.yml"}
 ADDED = {*ON_GITHUB, "copied_from.json"}
 SUMMARY = '"""Leaf disease: to be written: what the app does, in one line."""'
 

@@ -8,19 +8,23 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 import requests
 import sample_images
 from apps import find_app
-from conftest import wait_until_open
+from conftest import ROOT, started_main, wait_until_open
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from smoke import free_port
+from server import free_port
 
 # Python tells of each name that is looked up, and of each connection
 LISTENER = """
@@ -85,3 +89,85 @@ def test_where_an_upload_lies_cannot_be_guessed(serve, name):
     for place, status in ((path, 200), (guess, 403), *((folder, 403) for folder in listed)):
         response = requests.get(f"{served.url}gradio_api/file={place}", timeout=10)
         assert response.status_code == status, place
+
+
+@pytest.fixture
+def hub():
+    """A stand-in for huggingface.co, and the list of what it was asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers.get("Authorization")))
+            self.send_response(404)
+            self.end_headers()
+
+        do_POST = do_PUT = do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["hello", "bare"])
+def test_the_owner_s_token_is_sent_nowhere(tmp_path, hub, name):
+    """Gradio's run history asks Hugging Face with it, for whoever asks the app."""
+    address, asked = hub
+    folder = shutil.copytree(ROOT / "scripts" / "bare", tmp_path / "app")
+    if name == "hello":
+        shutil.copy(ROOT / "example_apps" / "launcher.py", folder / "main.py")
+        shutil.copy(find_app("hello").file, folder / "app.py")
+    token = {"HF_TOKEN": "hf_of_the_owner", "HF_ENDPOINT": address}
+    with started_main(folder, tmp_path / "uploads", **token) as (served, _):
+        api = served.url + "gradio_api/"
+        bucket = {"x-gradio-history-bucket": "eve/b", "Authorization": "Bearer hf_eve"}
+        for path in ("buckets", "records", "records/greet/1/assets/1"):
+            response = requests.get(f"{api}run-history/{path}", headers=bucket, timeout=10)
+            assert response.status_code == 404
+        connected = requests.post(
+            f"{api}run-history/connect", json={"bucket_id": "e/b"}, timeout=10
+        )
+        assert connected.status_code == 400
+        response = requests.post(
+            f"{api}call/greet", json={"data": ["Ada"]}, headers=bucket, timeout=10
+        )
+        event = response.json()["event_id"]
+        assert "Hello Ada!" in requests.get(f"{api}call/greet/{event}", timeout=10).text
+        time.sleep(2)  # the history would be written after the result
+    assert asked == []
+
+
+def test_a_web_page_under_another_name_cannot_call_what_only_this_computer_may(running):
+    served = running("hello")  # `make run` listens on 127.0.0.1
+    port = served.url.split(":")[2].strip("/")
+    for host in (
+        "example.com",
+        f"example.com:{port}",
+        f"localhost.:{port}",
+        "127.0.0.1.example.com",
+    ):
+        for path in ("", "config", "gradio_api/info"):
+            response = requests.get(served.url + path, headers={"Host": host}, timeout=10)
+            assert response.status_code == 400
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}"):
+        assert requests.get(served.url, headers={"Host": host}, timeout=10).status_code == 200
+
+
+def test_the_address_that_a_caller_names_is_told_to_nobody_else(tmp_path):
+    folder = shutil.copytree(ROOT / "scripts" / "bare", tmp_path / "app")
+    with started_main(folder, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
+        named = {"X-Forwarded-Host": "evil.example"}
+        paths = ("", "config", "gradio_api/info", "gradio_api/openapi.json")
+        for path in paths:
+            assert requests.get(served.url + path, headers=named, timeout=10).ok
+        body = {"name": "Ada"}
+        url = served.url + "gradio_api/call/v2/greet"
+        assert requests.post(url, json=body, headers=named, timeout=10).ok
+        for path in paths:
+            response = requests.get(served.url + path, timeout=10)
+            assert (response.ok, "evil.example" in response.text) == (True, False)

@@ -1,7 +1,7 @@
 """Without Docker: what `make new` puts into a folder so that GitHub builds and publishes its image.
 
-The steps of the workflow are run as GitHub runs them: in bash, with a real engine where there is
-one. What GitHub itself does, such as its expressions `${{ ... }}`, cannot be run here.
+Its steps are run as GitHub runs them, with a real engine where there is one. What GitHub itself
+does, such as its expressions `${{ ... }}`, cannot be run here.
 """
 
 import contextlib
@@ -14,9 +14,10 @@ import subprocess
 
 import pytest
 import yaml
-from check import check, check_name, find_image_files
+from check import check, check_name
 from conftest import BASE_IMAGE, ROOT, engine_here
-from container.images import engine_run
+from container.context import files_in_image
+from container.engine import call
 from container.smoke import SERVE, START_SCRIPT
 from registry import registry
 from test_new import ON_GITHUB, copy_gallery, new
@@ -25,7 +26,8 @@ TEMPLATE = ROOT / "scripts" / "on_github" / ".github" / "workflows" / "publish.y
 WORKFLOW = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
 (JOB,) = WORKFLOW["jobs"].values()
 STEPS = {step.get("name", step.get("uses")): step for step in JOB["steps"]}
-CHOOSE, FETCH, BUILD, TRY, PUBLISH, SAY = (name for name in STEPS if "@" not in name)
+SCRIPT = TEMPLATE.parents[1] / "publish.sh"
+ORDER = ["choose", "fetch", "build", "try", "publish", "say"]
 needs_engine = pytest.mark.skipif(
     not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"
 )
@@ -50,16 +52,14 @@ def github(tmp_path):
     environment |= {"TAG": "v1", "BUILDAH_FORMAT": "docker"}
     environment["PATH"] = f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}"
 
-    def run_step(name, folder=tmp_path, works=True, script=None, **settings):
+    def run_step(name, folder=tmp_path, works=True, **settings):
         exported = dict(
             line.split("=", 1) for line in (tmp_path / "GITHUB_ENV").read_text().splitlines()
         )
-        own = {key: str(value) for key, value in STEPS[name].get("env", {}).items()}
-        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
         ended = subprocess.run(
-            [*command, script or STEPS[name]["run"]],
+            ["bash", SCRIPT, name],
             cwd=folder,
-            env={**os.environ, **environment, **exported, **own, **settings},
+            env={**os.environ, **environment, **exported, **settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -97,7 +97,7 @@ def test_nothing_of_git_and_github_goes_into_an_image(gallery):
         folder = new(gallery, f"my_{source}", source)
         (folder / ".git").mkdir()
         (folder / ".git" / "config").touch()
-        taken = find_image_files(folder, "COPY . .")
+        taken = files_in_image(folder, "COPY . .")
         names = {file.relative_to(folder).as_posix() for file in taken}
         assert {"main.py", "guard.py", "start-script.sh"} <= names
         assert [name for name in names if name.startswith(".")] == [".dockerignore"]
@@ -151,15 +151,16 @@ def test_the_workflow_may_do_no_more_than_it_needs():
     pinned = re.findall(r"uses: (actions/checkout@.*)", ours)
     assert re.findall(r"uses: (.*)", TEMPLATE.read_text(encoding="utf-8")) == [pinned[0]]
     assert STEPS[pinned[0].partition(" ")[0]]["with"]["persist-credentials"] is False
-    # what users type reaches a script as a variable, and the token only the step that needs it
-    assert [step for step in STEPS.values() if "${{" in step.get("run", "")] == []
-    with_token = [name for name, step in STEPS.items() if "github.token" in str(step)]
-    assert with_token == [PUBLISH]
-    assert list(STEPS)[-2:] == [PUBLISH, SAY]  # all else has gone well before
+    # what users type reaches the script as a variable, and the token only the step that needs it
+    run = [step["run"] for step in STEPS.values() if "run" in step]
+    assert run == [f"bash .github/publish.sh {name}" for name in ORDER]
+    (with_token,) = [step for step in STEPS.values() if "github.token" in str(step)]
+    assert with_token["run"].endswith("publish")
 
 
 def test_the_workflow_tries_an_image_as_docker_smoke_does():
-    command = re.search(r"docker run (?:.*\\\n)*.*", STEPS[TRY]["run"])[0]
+    script = SCRIPT.read_text(encoding="utf-8")
+    command = re.search(r"docker run (?:.*\\\n)*.*", script)[0]
     words = shlex.split(command.replace("\\\n", " "))
     start = words.index(SERVE[0])
     assert words[start : start + len(SERVE)] == SERVE
@@ -168,7 +169,7 @@ def test_the_workflow_tries_an_image_as_docker_smoke_does():
 
 @pytest.mark.parametrize("tag", ["v1", "2026-11-27", "v1.0_b-2"])
 def test_a_possible_tag_makes_a_name_that_serve_takes(github, tmp_path, tag):
-    github(CHOOSE, TAG=tag)
+    github("choose", TAG=tag)
     name = (tmp_path / "GITHUB_ENV").read_text()
     assert name == f"IMAGE=ghcr.io/ada/leaf_disease:{tag}\n"
     assert check_name(*name.strip().removeprefix("IMAGE=").split(":")) == []
@@ -176,7 +177,7 @@ def test_a_possible_tag_makes_a_name_that_serve_takes(github, tmp_path, tag):
 
 @pytest.mark.parametrize("tag", ["latest", "v 1", "v1/2", "-v1", "$(id)", "v1\nA=b", "v" * 129])
 def test_another_tag_is_refused_in_a_message(github, tmp_path, tag):
-    printed = github(CHOOSE, works=False, TAG=tag)
+    printed = github("choose", works=False, TAG=tag)
     assert f'::error::The tag cannot be "{tag}". Choose one' in printed
     assert (tmp_path / "GITHUB_ENV").read_text() == ""
 
@@ -186,12 +187,12 @@ def test_weights_that_are_there_are_not_fetched(github, gallery):
     folder = new(gallery, "leaf", "resnet")
     weights = folder / "data" / "image_classification_resnet18.pth"
     weights.write_text("my own")
-    assert "Downloading" not in github(FETCH, folder)
+    assert "Downloading" not in github("fetch", folder)
     assert weights.read_text() == "my own"
 
 
 def test_at_the_end_it_says_what_to_enter(github, tmp_path):
-    github(SAY, IMAGE="ghcr.io/ada/leaf_disease:v1")
+    github("say", IMAGE="ghcr.io/ada/leaf_disease:v1")
     said = (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
     assert "Enter on SciLifeLab Serve, with port 8080: `ghcr.io/ada/leaf_disease:v1`" in said
     assert "(https://github.com/Ada/Leaf_Disease/pkgs/container/leaf_disease)" in said
@@ -202,7 +203,7 @@ def test_at_the_end_it_says_what_to_enter(github, tmp_path):
 
 
 def remove(*what):
-    engine_run(engine_here(), *what, capture_output=True)
+    call(engine_here(), *what, capture_output=True)
 
 
 @needs_engine
@@ -214,9 +215,9 @@ def test_an_app_is_built_and_tried_and_one_that_does_not_start_shows_why(
     with contextlib.ExitStack() as stack:
         stack.callback(remove, "image", "rm", "--force", "ghcr.io/ada/leaf_disease:v1")
         stack.callback(remove, "rm", "--force", "app")
-        github(CHOOSE)
-        github(BUILD, folder)
-        described = engine_run(
+        github("choose")
+        github("build", folder)
+        described = call(
             engine_here(),
             *["image", "inspect", "ghcr.io/ada/leaf_disease:v1"],
             capture_output=True,
@@ -227,12 +228,12 @@ def test_an_app_is_built_and_tried_and_one_that_does_not_start_shows_why(
         assert (image["Os"], image["Architecture"]) == ("linux", "amd64")
         assert labels["org.opencontainers.image.source"] == "https://github.com/Ada/Leaf_Disease"
         assert labels["org.opencontainers.image.version"] == "v1"
-        assert "The page opened at attempt" in github(TRY, folder)
+        assert "The page opened at attempt" in github("try", folder)
 
         main = folder / "main.py"
-        main.write_text(main.read_text().replace("import os\n", "import os\nimport no_such\n", 1))
-        github(BUILD, folder)
-        printed = github(TRY, folder, works=False)
+        main.write_text(main.read_text().replace("import gradio", "import no_such, gradio", 1))
+        github("build", folder)
+        printed = github("try", folder, works=False)
         assert "No module named 'no_such'" in printed
         assert "::error::Its page did not open." in printed
 
@@ -240,7 +241,7 @@ def test_an_app_is_built_and_tried_and_one_that_does_not_start_shows_why(
 @needs_engine
 @pytest.mark.slow
 def test_an_image_is_published_once_and_never_over_another(github, tmp_path):
-    """To a registry on this computer: only the address of ghcr.io is another one."""
+    """To a registry on this computer instead of ghcr.io."""
     folder = tmp_path / "leaf"
     folder.mkdir()
     (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
@@ -248,26 +249,26 @@ def test_an_image_is_published_once_and_never_over_another(github, tmp_path):
         (tmp_path / "registries.conf").write_text(
             f'[[registry]]\nlocation = "{address}"\ninsecure = true\n'
         )
-        image, script = f"{address}/ada/leaf:v1", STEPS[PUBLISH]["run"].replace("ghcr.io", address)
+        image = f"{address}/ada/leaf:v1"
         settings = {"IMAGE": image, "TOKEN": "secret"}
         settings["CONTAINERS_REGISTRIES_CONF"] = str(tmp_path / "registries.conf")  # Podman's
         settings["REGISTRY_AUTH_FILE"] = str(tmp_path / "auth.json")
         settings["DOCKER_CONFIG"] = str(tmp_path / "config")
         stack.callback(remove, "image", "rm", "--force", image)
-        github(BUILD, folder, **settings)
-        printed = github(PUBLISH, script=script, **settings)
+        github("build", folder, **settings)
+        printed = github("publish", **settings)
         assert "secret" not in printed
         kind, manifest = kept["/v2/ada/leaf/manifests/v1"]
         assert kind.endswith(("manifest.v1+json", "manifest.v2+json")), kind  # not a list
         assert "layers" in json.loads(manifest)
 
         (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /another/image\n")
-        github(BUILD, folder, **settings)
-        printed = github(PUBLISH, script=script, works=False, **settings)
+        github("build", folder, **settings)
+        printed = github("publish", works=False, **settings)
         assert f"::error::{image} is there already." in printed
         assert kept["/v2/ada/leaf/manifests/v1"] == (kind, manifest)
         other = settings | {"IMAGE": f"{address}/ada/leaf:v2"}
         stack.callback(remove, "image", "rm", "--force", other["IMAGE"])
-        github(BUILD, folder, **other)
-        github(PUBLISH, script=script, **other)
+        github("build", folder, **other)
+        github("publish", **other)
         assert kept["/v2/ada/leaf/manifests/v2"][1] != manifest

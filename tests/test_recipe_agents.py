@@ -24,7 +24,7 @@ from gradio.media import get_image
 from gradio_client import handle_file
 from playwright.sync_api import expect
 from recipes_made import environment, make_app, require_ready, running, use_trained_network
-from smoke import free_port
+from server import free_port
 from workshop_blocks import run_by
 
 LION = Path(get_image("lion.jpg"))

@@ -21,7 +21,7 @@ from conftest import ROOT, import_app, nginx_before
 from gradio.media import get_image
 from PIL import Image
 from recipes_made import make_app
-from smoke import free_port
+from server import free_port
 from test_labels_and_preprocessing import load_trained_network
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 

@@ -22,11 +22,11 @@ import pytest
 import requests
 import torch
 from apps import find_app
-from bench.photos import make_photo
 from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
+from maintain.bench.photos import make_photo
 from sample_images import save_all
 from scale import form
-from smoke import free_port
+from server import free_port
 from torchvision.models import resnet18
 from workshop_blocks import run_by
 

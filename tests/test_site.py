@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from maintain.website import hooks
 from markdown_it import MarkdownIt
 from playwright.sync_api import expect
 from test_accessibility import serious, tab_to
-from website import hooks
 from workshop_blocks import CHAPTERS, FOLDER
 
 DOCS = ROOT / "docs"

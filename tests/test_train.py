@@ -20,14 +20,14 @@ import pytest
 import reference_predictions
 import torch
 from apps import App, find_app
-from check import find_image_files, read
 from conftest import mounted
+from container.context import files_in_image, read
 from flowers_made import KINDS, SPLITS, draw_petal, make_data_set, make_start
 from gradio_client import Client
 from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import make_app
-from smoke import free_port, started
+from smoke import start_app
 from test_in_browser import shown_images, submit
 from torchvision.datasets import Flowers102
 
@@ -162,7 +162,7 @@ def test_the_program_says_what_to_bring_where_there_is_no_network(app):
 def test_an_image_and_a_copy_have_no_training_in_them(app):
     (app / "training").mkdir()
     (app / "training" / "checkpoint.pth").write_text("large")
-    names = {file.name for file in find_image_files(app, read(app / "Dockerfile"))}
+    names = {file.name for file in files_in_image(app, read(app / "Dockerfile"))}
     assert {"main.py", "corn-poppy.jpg"} <= names
     assert not {name for name in names if name.startswith(("train", "requirements-train"))}
     assert "checkpoint.pth" not in names
@@ -229,16 +229,15 @@ def test_it_learns_and_writes_what_the_card_needs(trained):
 @pytest.mark.timeout(600)
 def test_the_app_names_the_right_kind_on_its_page(trained, page):
     folder = trained[0]
-    port, log = free_port(), folder / "log.txt"
     app = App(("flower",), folder / "main.py", "")
-    with log.open("wb+") as stream, started(app, port, stream):
-        client = Client(f"http://127.0.0.1:{port}/", verbose=False)
+    with start_app(app) as server:
+        client = Client(server.wait().url, verbose=False)
         # the same probabilities as where the network was trained
         said = reference_predictions.compare(app, client)
         assert said == "5 images, all probabilities within 0.02"
         client.close()
         for name in NAMES:
-            page.goto(f"http://127.0.0.1:{port}/")
+            page.goto(server.url)
             chosen = folder / "data" / f"{name.replace(' ', '-')}.jpg"
             page.locator("input[type=file]").set_input_files(chosen)
             expect(shown_images(page)).to_have_count(1)
@@ -348,10 +347,9 @@ def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
     (folder / "val" / "ruts").rename(folder / "val" / "rust")
     run(line, works=True)
     assert (app / "data" / "labels.txt").read_text().splitlines() == diseases
-    port, log = free_port(), tmp_path / "log.txt"
-    with log.open("wb+") as stream, started(App(("leaf",), app / "main.py", ""), port, stream):
+    with start_app(App(("leaf",), app / "main.py", "")) as server:
         for disease, image in zip(diseases, sorted_by_colour(app), strict=True):
-            page.goto(f"http://127.0.0.1:{port}/")
+            page.goto(server.wait().url)
             page.locator("input[type=file]").set_input_files(image)
             expect(shown_images(page)).to_have_count(1)
             submit(page)

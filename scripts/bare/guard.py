@@ -26,7 +26,8 @@ from middleware import Guard, forgetting, say_busy
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-SWEEP_S, KEEP_S = 300, 1800  # every 300 s, delete uploads older than 1,800 s
+SWEEP_S, KEEP_S = 10, 1800  # every 10 s, delete uploads and results older than 1,800 s,
+MAX_KEPT, MAX_OPEN = 2e9, 65_536  # and the oldest of more than 2 GB; files that may be open
 LOCAL = ["localhost", "127.0.0.1"]
 # Gradio's page can't read the pages by which a proxy says that the app is away
 AWAY = """<script>
@@ -88,18 +89,30 @@ async def sweeping(folder):
     """Delete old uploads for as long as the server runs, but not the examples of the page."""
     kept = {*folder.rglob("*")}
 
-    async def sweep():
+    async def repeat():
         while True:
             await asyncio.sleep(SWEEP_S)
-            for file in {*folder.rglob("*")} - kept:
-                with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
-                    # not st_mtime: the copy of an output keeps that of the app's own file
-                    if time.time() - file.stat().st_ctime > KEEP_S:
-                        file.rmdir() if file.is_dir() else file.unlink()
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(sweep, folder, kept)
 
-    task = asyncio.create_task(sweep())
+    task = asyncio.create_task(repeat())
     yield
     task.cancel()
+
+
+def sweep(folder, kept):
+    """Delete what is older than KEEP_S, or the oldest of what is more than MAX_KEPT bytes."""
+    files = []
+    for file in {*folder.rglob("*")} - kept:
+        with contextlib.suppress(OSError):  # gone already
+            # not st_mtime: the copy of an output keeps that of the app's own file
+            files.append((file.stat().st_ctime, file.stat().st_size + 20_000, file))
+    total = 0
+    for changed, size, file in sorted(files, reverse=True):
+        total += size
+        if total > MAX_KEPT or time.time() - changed > KEEP_S:
+            with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
+                file.rmdir() if file.is_dir() else file.unlink()
 
 
 def settings(demo, routes=(), **changes):
@@ -114,6 +127,7 @@ def settings(demo, routes=(), **changes):
     host = changes.get("server_name") or os.environ.get("GRADIO_SERVER_NAME") or "0.0.0.0"
     port = changes.get("server_port") or find_port()
     require_free(host, port)
+    allow_open_files()
     if not any(each["api_name"] == "alive" for each in demo.config["dependencies"]):
         with demo:  # the health check asks this, through the queue
             gr.api(alive, api_visibility="undocumented", concurrency_limit=None)
@@ -126,7 +140,10 @@ def settings(demo, routes=(), **changes):
 
     @contextlib.asynccontextmanager
     async def lifespan(app):
-        async with sweeping(uploads), forgetting(app.get_blocks()._queue):
+        # before Gradio's own, of which one fails without a Host
+        app.user_middleware.sort(key=lambda each: each not in middleware)
+        app.middleware_stack = app.build_middleware_stack()
+        async with sweeping(uploads), forgetting(app.get_blocks()):
             yield
 
     return {
@@ -150,6 +167,19 @@ def settings(demo, routes=(), **changes):
 def alive() -> bool:
     """Tell that the queue works."""
     return True
+
+
+def allow_open_files():
+    """Let this program open as many files as it may; a connection is one, and a shell gives 1,024.
+
+    Beyond its limit, Python can't open the page any more, and fills its log with that.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # not on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = MAX_OPEN if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def find_port():

@@ -5,83 +5,23 @@ As on Serve: the start script in a shell, user and group 1000, no capabilities, 
 by its own entry point, and with no network at all.
 """
 
-import argparse
-import contextlib
-import json
-import os
-import shlex
-import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from pathlib import Path
 
-from container import images
-from smoke import Failed, check_over_http, free_port, report
+from container import engine, images
+from container.engine import Container
+from server import Failed, free_port
+from smoke import check_over_http, report
 
 SCRIPTS = Path(__file__).resolve().parent.parent
-HEALTHY_S, STOP_S = 120, 5
+STOP_S = 5
 SERVE = [
     *["--user", "1000:1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
     *["--cpus", "2", "--memory", "4g", "--read-only", "--tmpfs", "/tmp"],
 ]
 START_SCRIPT = ["-c", "./start-script.sh;"]
-# an engine may need more, such as --cgroups=enabled
-MORE = shlex.split(os.environ.get("DOCKER_RUN_OPTIONS", ""))
-
-
-class Container:
-    """A running container, as the engine's commands see it."""
-
-    def __init__(self, engine, image, options, command=()):
-        self.engine, self.image = engine, image
-        self.name = f"smoke-{uuid.uuid4().hex[:12]}"
-        started = self.call("run", "--detach", "--name", self.name, *options, image, *command)
-        if started.returncode:
-            raise Failed(started.stderr.strip())
-
-    def call(self, *arguments, **options):
-        return images.engine_run(
-            self.engine, *arguments, **{"capture_output": True, "text": True, **options}
-        )
-
-    def run_inside(self, *command):
-        return self.call("exec", self.name, *command)
-
-    def inspect(self, template):
-        return images.ask(self.engine, "inspect", "--format", template, self.name)
-
-    def printed(self):
-        logs = self.call("logs", self.name)
-        return logs.stdout + logs.stderr
-
-
-@contextlib.contextmanager
-def running(*arguments):
-    container = Container(*arguments)
-    try:
-        yield container
-    finally:
-        container.call("rm", "--force", "--volumes", container.name)
-
-
-def check_healthy(container):
-    """Run the image's own health check until it passes, as an engine does from time to time."""
-    image = json.loads(images.ask(container.engine, "image", "inspect", container.image))[0]
-    # Docker and Podman have it in different places
-    test = (image["Config"].get("Healthcheck") or image.get("Healthcheck") or {}).get("Test")
-    if not test or test[0] == "NONE":
-        raise Failed("the image has no health check")
-    command = test[1:] if test[0] == "CMD" else ["/bin/sh", "-c", test[1]]
-    deadline = time.monotonic() + HEALTHY_S
-    while time.monotonic() < deadline:
-        if not container.run_inside(*command).returncode:
-            return
-        if container.inspect("{{.State.Running}}") != "true":
-            raise Failed(f"it ended on its own: {container.printed().strip()[-500:]}")
-        time.sleep(0.5)
-    raise Failed(f"not healthy in {HEALTHY_S} s: {container.printed().strip()[-500:]}")
 
 
 def check_user(container):
@@ -127,11 +67,10 @@ def check_stops(container):
     return f"status {status}"
 
 
-def check_packages(engine, image):
+def check_packages(command, image):
     """Check that no package for graphics cards is inside a build for the CPU."""
-    listed = images.ask(
-        engine, "run", "--rm", "--entrypoint", "pip", image, "list", "--format=freeze"
-    )
+    words = ["run", "--rm", "--entrypoint", "pip", image, "list", "--format=freeze"]
+    listed = engine.ask(command, *words)
     if listed is None:
         raise Failed("pip list does not run in it")
     packages = listed.splitlines()
@@ -156,12 +95,12 @@ def check_inside(container, app):
     return f"{ended.stdout.count('ok  ')} checks"
 
 
-def smoke_as_on_serve(engine, image, app):
+def smoke_as_on_serve(command, image, app):
     """Return whether the image passes every check in the way in which Serve runs it."""
     port = free_port()
-    options = ["--publish", f"127.0.0.1:{port}:8080", *SERVE, "--entrypoint", "/bin/sh", *MORE]
-    with running(engine, image, options, START_SCRIPT) as container:
-        if not report(app, "as on Serve: becomes healthy", check_healthy, container):
+    options = ["--publish", f"127.0.0.1:{port}:8080", *SERVE, "--entrypoint", "/bin/sh"]
+    with Container(command, image, options, START_SCRIPT) as container:
+        if not report(app, "as on Serve: becomes healthy", Container.wait_until_healthy, container):
             return False
         passed = report(app, "as on Serve: is confined", check_confined, container)
         passed &= report(app, "as on Serve: runs as", check_user, container)
@@ -171,38 +110,26 @@ def smoke_as_on_serve(engine, image, app):
         return report(app, f"as on Serve: stops in {STOP_S} s", check_stops, container) and passed
 
 
-def smoke_on_its_own(engine, image, app):
+def smoke_on_its_own(command, image, app):
     """Return whether the image passes by its own entry point, and without a network."""
-    with running(engine, image, ["--network", "none", *MORE]) as container:
-        if not report(app, "no network: becomes healthy", check_healthy, container):
+    with Container(command, image, ["--network", "none"]) as container:
+        if not report(app, "no network: becomes healthy", Container.wait_until_healthy, container):
             return False
         passed = report(app, "no network: runs as", check_user, container)
         passed &= report(app, "no network: answers", check_inside, container, app)
         return report(app, f"no network: stops in {STOP_S} s", check_stops, container) and passed
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Try the image of an app as Serve runs it.")
-    options = images.parse_arguments(parser, argv)
-    with images.app_to_package(options.app) as app:
-        engine = images.find_engine()
-        image = images.image_name(app, options.image, options.tag)
-    images.require_image(engine, app, image, options.tag)
-    print(f"      {app.name}: {image}", flush=True)
-    passed = report(app, "packages", check_packages, engine, image)
+def main(name, image, tag):
+    command, app, built = images.find_built(name, image, tag)
+    print(f"      {app.name}: {built}", flush=True)
+    passed = report(app, "packages", check_packages, command, built)
     for smoke in (smoke_as_on_serve, smoke_on_its_own):
         try:
-            passed &= smoke(engine, image, app)
+            passed &= smoke(command, built, app)
         except Failed as error:
             print(f"FAIL  {app.name}: does not start: {error}")
             passed = False
     if not passed:
-        sys.exit(f"Failed: {image}")
-    print(f"All is well: SciLifeLab Serve can run {image}")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except (KeyboardInterrupt, subprocess.CalledProcessError) as error:
-        sys.exit(f"Stopped. {error}")
+        sys.exit(f"Failed: {built}")
+    print(f"All is well: SciLifeLab Serve can run {built}")

@@ -4,7 +4,6 @@ pip-audit queries PyPI's database of known vulnerabilities and needs a network; 
 what is installed.
 """
 
-import argparse
 import subprocess
 import sys
 
@@ -19,8 +18,7 @@ def run(module, *arguments):
     return subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT).returncode
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
+def main():
     failed = 0
     names = set()
     for folder in FOLDERS:
@@ -33,7 +31,3 @@ def main(argv=None):
     failed += bool(run("piplicenses", *options, "--packages", *sorted(names)))
     if failed:
         sys.exit("\nSomething was found, or the database did not respond: see above.")
-
-
-if __name__ == "__main__":
-    main()

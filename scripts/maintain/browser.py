@@ -5,7 +5,6 @@ package `chromium`. Where none of these can be had, this says so and the tests t
 are skipped.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -73,8 +72,7 @@ def save_screenshot(page, file, settle_ms=500, **options):
     Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description="Find or get a browser for the tests.").parse_args(argv)
+def main():
     if not find_browser():
         get_browser()
     if browser := find_browser():
@@ -84,7 +82,3 @@ def main(argv=None):
         print("NO BROWSER: the tests that click through the apps will be SKIPPED.")
         print("Install Chromium or Chrome and run the tests again.")
         print("=" * 79)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,5 @@
 """Remove the environment and the caches. Weights stay."""
 
-import argparse
 import shutil
 
 from apps import ROOT
@@ -17,12 +16,7 @@ CACHES = (
 )
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+def main():
     for folder in (*(ROOT / name for name in CACHES), *ROOT.rglob("__pycache__")):
         shutil.rmtree(folder, ignore_errors=True)
     print("Removed .venv and the caches. Weights in data/ stay.")
-
-
-if __name__ == "__main__":
-    main()

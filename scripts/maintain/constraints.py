@@ -8,7 +8,6 @@ The file of a recipe, or of a starting point, has only what is not in that of th
 into. Those of several recipes go together, since uv has found versions for all of them at once.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -90,8 +89,7 @@ def add_all(kind, base, known):
         print(f"{file.relative_to(ROOT)}: {len(added)} lines", flush=True)
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
+def main():
     first = None
     for file, wanted in find_lists():
         options = ["--constraints", first] if first else []
@@ -101,7 +99,3 @@ def main(argv=None):
         print(f"{file.relative_to(ROOT)}: {len(text.splitlines())} lines", flush=True)
     for kind, base in (("recipe", CLASSIFIERS[1]), ("starting point", "scripts/bare")):
         add_all(kind, ROOT / base, first.read_text(encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,5 @@
 """Check the style of the code and the form of GitHub's workflows."""
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 from apps import ROOT
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+def main():
     github = ROOT / ".github"
     commands = (
         ["ruff", "check", "."],
@@ -25,7 +23,3 @@ def main(argv=None):
         if status:
             return status
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

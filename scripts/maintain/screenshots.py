@@ -6,7 +6,6 @@ chapter "Your own app" says, with a network whose trained weights come as a pack
 of the recipes are taken by their tests.
 """
 
-import argparse
 import contextlib
 import re
 import subprocess
@@ -19,7 +18,7 @@ from maintain.browser import find_browser, save_screenshot
 from new import copy_folder
 from random_weights import with_random_weights
 from recipes import find_recipe, put_in
-from smoke import free_port, started
+from smoke import start_app
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved file has the same size
@@ -62,26 +61,22 @@ def fill_in(page, app):
 
 def take_screenshot(browser, app, file):
     """Run `app`, use it and save a screenshot of its page as a PNG of 128 colours."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
-        port = free_port()
-        with started(with_random_weights(app, folder), port, log):
-            size = {"width": WIDTH, "height": HEIGHT}
-            page = browser.new_page(viewport=size, color_scheme="light")
-            page.goto(f"http://127.0.0.1:{port}/?__theme=light")
-            page.get_by_role("button", name="Submit").wait_for()
-            fill_in(page, app)
-            save_screenshot(page, file, settle_ms=0 if app.name == "progress" else 500)
-            page.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_app(with_random_weights(app, folder)) as server,
+    ):
+        size = {"width": WIDTH, "height": HEIGHT}
+        page = browser.new_page(viewport=size, color_scheme="light")
+        page.goto(f"{server.wait().url}?__theme=light")
+        page.get_by_role("button", name="Submit").wait_for()
+        fill_in(page, app)
+        save_screenshot(page, file, settle_ms=0 if app.name == "progress" else 500)
+        page.close()
 
 
-def main(argv=None):
+def main(name):
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(description="Take the screenshots that the README shows.")
-    parser.add_argument(
-        "app", nargs="?", default="all", help="as in `make list`; own-app; recipes; or all"
-    )
-    name = parser.parse_args(argv).app
     FOLDER.mkdir(parents=True, exist_ok=True)
     if name in ("all", "recipes"):
         command = ["-m", "pytest", "--screenshots", "-m", "recipes", ROOT / "tests"]
@@ -102,7 +97,3 @@ def main(argv=None):
             file = FOLDER / f"{app.name}.png"
             take_screenshot(browser, app, file)
             print(f"{file.relative_to(ROOT)}: {file.stat().st_size // 1000} kB", flush=True)
-
-
-if __name__ == "__main__":
-    main()

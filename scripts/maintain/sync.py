@@ -6,7 +6,6 @@ model"; the first line and the block of constants. All else in them is shared. A
 added by hand. Needs nothing but Python.
 """
 
-import argparse
 import ast
 import re
 import shutil
@@ -63,10 +62,7 @@ def differing(source):
     return new
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Copy a shared change to the other folders.")
-    parser.add_argument("--from", default="", dest="source", help="where you made the change")
-    source = parser.parse_args(argv).source
+def main(source):
     names = {SUFFIX.sub("", folder): folder for folder in CLASSIFIERS}
     if source not in names:
         choices = ", ".join(f"FROM={name}" for name in names)
@@ -80,7 +76,3 @@ def main(argv=None):
         print("All folders agree.")
     elif any(file.name == "main.py" for file in new):
         print("Imports are not copied: add new ones by hand. Then: make lint, make test-quick")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,53 +1,50 @@
-"""Rewrite the listings and tables in docs/workshop from the files.
+"""Rewrite the listings and tables in the texts from what they show.
 
-A listing is a block of code below a line `<!-- file: example_apps/hello_app.py -->`, a table is
-between `<!-- table: docs/bench/bench.md -->` and `<!-- end of table -->`. Needs nothing but Python.
+A listing is a block of code below a line `<!-- file: example_apps/hello_app.py -->`. A table is
+between `<!-- table: docs/bench/bench.md -->` and `<!-- end of table -->`; instead of a file, it may
+name a group of commands. Needs nothing but Python.
 """
 
-import argparse
 import re
-import sys
 
+import commands
+import explain
 from apps import ROOT
 
-FOLDER = ROOT / "docs" / "workshop"
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/workshop/*.md"))]
+GROUPS = {
+    "commands-for-your-app": commands.FOR_YOUR_APP,
+    "commands-for-this-repository": commands.FOR_THIS_REPOSITORY,
+}
 TABLE = re.compile(r"(?ms)^<!-- table: (\S+) -->\n.*?^<!-- end of table -->$")
 LISTING = re.compile(r"(?ms)^<!-- file: (\S+) -->\n```(\w*)\n(.*?)^```$")
 
 
 def updated(text):
-    """Return a chapter's text with its listings as the files are now."""
+    """Return a text with its listings and tables as they are now."""
 
     def listing(match):
         content = (ROOT / match[1]).read_text(encoding="utf-8")
         return f"<!-- file: {match[1]} -->\n```{match[2]}\n{content}```"
 
     def table(match):
-        content = (ROOT / match[1]).read_text(encoding="utf-8")
+        group = GROUPS.get(match[1])
+        content = explain.table(group) if group else (ROOT / match[1]).read_text(encoding="utf-8")
         return f"<!-- table: {match[1]} -->\n{content}<!-- end of table -->"
 
     return TABLE.sub(table, LISTING.sub(listing, text))
 
 
 def outdated():
-    """Return the chapters that differ from the files, each with its new text."""
-    texts = {file: file.read_text(encoding="utf-8") for file in sorted(FOLDER.glob("*.md"))}
+    """Return the texts that differ from what they show, each with its new text."""
+    texts = {file: file.read_text(encoding="utf-8") for file in TEXTS}
     return {file: new for file, text in texts.items() if (new := updated(text)) != text}
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Rewrite the listings in docs/workshop.")
-    parser.add_argument("--check", action="store_true", help="only say which chapters differ")
-    options = parser.parse_args(argv)
-    chapters = outdated()
-    for file, text in chapters.items():
-        print(f"{'differs' if options.check else 'changed'}: {file.relative_to(ROOT)}")
-        if not options.check:
-            file.write_text(text, encoding="utf-8", newline="\n")
-    if not chapters:
-        print("All listings are as the files.")
-    return int(options.check and bool(chapters))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def main():
+    changed = outdated()
+    for file, text in changed.items():
+        file.write_text(text, encoding="utf-8", newline="\n")
+        print(f"changed: {file.relative_to(ROOT)}")
+    if not changed:
+        print("All listings and tables are up to date.")

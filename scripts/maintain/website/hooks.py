@@ -10,7 +10,7 @@ import re
 import textwrap
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SYSTEMS = {"On Linux and macOS:": "Linux and macOS", "On Windows, in PowerShell:": "Windows"}
 CODE = re.compile(r"(?ms)^( *```+)\w.*?^\1 *$")
 PAIR = re.compile("\n".join(f"(?m:^{lead})\n\n(```.*\n(?:.*\n)*?```\n)" for lead in SYSTEMS))

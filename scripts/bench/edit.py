@@ -1,9 +1,0 @@
-"""Change a file of a copied app, so that one thing is measured instead of another."""
-
-
-def edit(folder, old, new, name="main.py"):
-    """Replace the only place of a text in a file of `folder`."""
-    main = folder / name
-    text = main.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    main.write_text(text.replace(old, new), encoding="utf-8")

@@ -1,0 +1,317 @@
+"""What strangers may try to end, freeze or fill an app, or to use it against others.
+
+Files and addresses are in test_guard.py, calls that no page makes in test_bad_calls.py.
+"""
+
+import asyncio
+import concurrent.futures
+import os
+import resource
+import shutil
+import socket
+import time
+
+import aiohttp
+import pytest
+import requests
+from conftest import ROOT, run_async, started_main
+from gradio_client import Client
+
+BUSY = "Too many people are using this app right now. Please try again in a minute."
+ATTACKED = """
+import asyncio, time
+
+def wait(seconds):
+    time.sleep(seconds)
+    return f"waited {seconds}"
+
+def echo(text):
+    return text
+
+async def end(how):
+    queue = demo._queue
+    if how == "busy for ever":
+        queue.active_jobs = [[]] * queue.max_thread_count
+    for task in asyncio.all_tasks():
+        if how == "cancelled" and "start_processing" in repr(task):
+            task.cancel()
+
+with demo:
+    seconds, said, count = gr.Number(), gr.Textbox(), gr.State(0)
+    gr.Button().click(wait, seconds, said, api_name="wait")
+    gr.Button().click(echo, said, said, api_name="echo")
+    gr.Button().click(end, said, None, api_name="end")
+    gr.Button().click(lambda n: (n + 1, n + 1), count, [count, seconds], api_name="count")
+    gr.Button().click(None, said, said, js="value => value", api_name="in_browser")
+
+if __name__"""
+
+
+def make_attacked(folder):
+    """Make a copy of the bare app with functions that wait, remember, and end its queue."""
+    shutil.copytree(ROOT / "scripts" / "bare", folder)
+    text = (folder / "main.py").read_text()
+    assert "\nif __name__" in text
+    (folder / "main.py").write_text(text.replace("\nif __name__", ATTACKED))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory):
+    """An app that all tests here attack, in a shell that lets it open 1,024 files."""
+    folder = tmp_path_factory.mktemp("attacked")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        with started_main(make_attacked(folder / "app"), folder / "uploads") as (served, process):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            yield served, process
+            assert greets(served)
+            assert process.poll() is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def call(served, name, *values):
+    """Call a function as programs do; return what its stream says."""
+    url = f"{served.url}gradio_api/call/{name}"
+    response = requests.post(url, json={"data": values}, timeout=60)
+    if not response.ok:
+        return response.json()["detail"]
+    return requests.get(f"{url}/{response.json()['event_id']}", timeout=60).text
+
+
+def greets(served):
+    return call(served, "greet", "Ada") == 'event: complete\ndata: ["Hello Ada!"]\n\n'
+
+
+def is_healthy(served):
+    return requests.get(served.url + "health", timeout=20).status_code == 200
+
+
+def memory(process):
+    """Return how many MB a process has in memory."""
+    with open(f"/proc/{process.pid}/status") as status:
+        return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS"))
+
+
+def test_three_requests_end_no_app(running):
+    """An empty session was replaced in one place of Gradio's queue and not in another."""
+    for name, number in (("hello", 0), ("resnet", 1)):
+        served = running(name)
+        for session in ("a", "b", ""):
+            body = {"data": ["x"], "fn_index": number, "session_hash": session}
+            requests.post(served.url + "gradio_api/queue/join", json=body, timeout=20)
+        time.sleep(1)
+        assert is_healthy(served)
+        if name == "hello":
+            assert greets(served)
+
+
+async def flood(served, bodies, route="queue/join"):
+    """Send many calls, some at a time; return how often there was which status."""
+    statuses = []
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=20)) as session:
+
+        async def send(body):
+            async with session.post(f"{served.url}gradio_api/{route}", json=body) as response:
+                statuses.append(response.status)
+
+        await asyncio.gather(*(send(body) for body in bodies))
+    return {status: statuses.count(status) for status in statuses}
+
+
+@pytest.mark.slow
+def test_2050_sessions_push_out_nobody_who_waits(attacked):
+    """Neither by functions that run in the browser, nor by calls that nobody reads."""
+    served, _ = attacked
+    config = requests.get(served.url + "config", timeout=10).json()
+    number = {f["api_name"]: f["id"] for f in config["dependencies"]}
+    with concurrent.futures.ThreadPoolExecutor(6) as users:
+        waiting = [users.submit(call, served, "wait", 2) for _ in range(6)]
+        time.sleep(0.5)
+        for name, expected in (("in_browser", {400}), ("echo", {200, 429})):
+            bodies = (
+                {"data": ["x"], "fn_index": number[name], "session_hash": f"{name}{i}"}
+                for i in range(2050)
+            )
+            assert run_async(flood(served, bodies)).keys() <= expected
+        assert {user.result() for user in waiting} == {'event: complete\ndata: ["waited 2"]\n\n'}
+    assert is_healthy(served)
+
+
+def test_calls_that_nobody_reads_are_refused_and_forgotten(tmp_path):
+    """More than 1,000; then, after two minutes at the latest, the app is open again."""
+    folder = make_attacked(tmp_path / "app")
+    text = (folder / "middleware.py").read_text()
+    for old, new in (
+        ("UNREAD_S, HEALTH_S = 120", "UNREAD_S, HEALTH_S = 6"),
+        ("1_000, 50_000", "30, 50_000"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "middleware.py").write_text(text)
+    with started_main(folder, tmp_path / "uploads") as (served, _):
+        bodies = [{"data": ["x"], "fn_index": 0, "session_hash": "one"} for _ in range(40)]
+        assert run_async(flood(served, bodies)) == {200: 30, 429: 10}
+        assert call(served, "greet", "Ada") == BUSY
+        assert is_healthy(served)
+        deadline = time.monotonic() + 20
+        while not greets(served):
+            assert time.monotonic() < deadline
+
+
+def test_callers_cost_a_page_neither_its_state_nor_its_place(attacked):
+    """Gradio keeps 100 sessions: a program that calls 120 times would push out all pages."""
+    served, _ = attacked
+    page = Client(served.url, verbose=False)
+    assert page.predict(api_name="/count") == 1
+    for _ in range(120):
+        assert greets(served)
+    assert page.predict(api_name="/count") == 2
+    page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["busy for ever", "cancelled"])
+def test_a_dead_queue_is_found_by_the_health_check(tmp_path, how):
+    """And by nothing else: the page stays open."""
+    folder = make_attacked(tmp_path / "app")
+    with started_main(folder, tmp_path / "uploads") as (served, process):
+        assert is_healthy(served)
+        assert requests.post(
+            served.url + "gradio_api/call/end", json={"data": [how]}, timeout=20
+        ).ok
+        deadline = time.monotonic() + 30
+        while is_healthy(served):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        assert requests.get(served.url, timeout=20).status_code == 200
+        process.kill()  # it would wait for its queue
+
+
+def test_many_health_checks_at_once_are_all_answered(attacked):
+    """While one waits for the queue, another said "not healthy", and a probe ended the app."""
+    served, _ = attacked
+    time.sleep(5.5)  # what was found lately would be said again
+    with concurrent.futures.ThreadPoolExecutor(20) as probes:
+        assert all(probes.map(is_healthy, [served] * 20))
+
+
+PUNYCODE = "multipart/form-data; boundary=x; charset=punycode"
+
+
+@pytest.mark.parametrize("name", ["bare", "sepia", "resnet"])
+def test_no_form_freezes_an_app(running, name):
+    """Gradio decoded a text in it for 37 seconds, and an hour for 8 MB; nobody else got a word."""
+    served = running(name)
+    text = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"a" * 800_000
+    for route in ("upload", "component_server", "queue/join", "../login"):
+        for kind in (PUNYCODE, PUNYCODE.replace("; charset", ";charset"), PUNYCODE.upper()):
+            response = requests.post(
+                f"{served.url}gradio_api/{route}",
+                data=text + b"\r\n--x--\r\n",
+                headers={"Content-Type": kind},
+                timeout=10,
+            )
+            assert response.status_code in (400, 415)
+    for kind in ('multipart/form-data; boundary="x"', "Multipart/Form-Data;boundary=x"):
+        response = requests.post(
+            f"{served.url}gradio_api/upload",
+            data=text.replace(b'"a"', b'"files"; filename="a.bin"') + b"\r\n--x--\r\n",
+            headers={"Content-Type": kind},
+            timeout=10,
+        )
+        assert (response.status_code, len(response.json())) == (200, 1)
+
+
+@pytest.mark.slow
+def test_memory_levels_off_whatever_callers_send(attacked):
+    """Texts of 4 MB took 30 MB each, for 100 sessions; what nobody reads took all there is."""
+    served, process = attacked
+    assert greets(served)
+    before = memory(process)
+    large = "x" * 3_900_000 + "\N{GRINNING FACE}"  # in Python, four bytes a letter
+    url = served.url + "gradio_api/"
+    for _ in range(60):  # each read, in a session of its own
+        call(served, "echo", large)
+    for _ in range(60):  # not read
+        requests.post(url + "call/echo", json={"data": [large]}, timeout=60)
+    for _ in range(20):
+        lists = '{"data": [[' + "[]," * 49_000 + "0]]}"
+        headers = {"Content-Type": "application/json"}
+        requests.post(url + "call/echo", data=lists, headers=headers, timeout=60)
+    for number in range(500):
+        query = {"upload_id": f"{number}{'x' * 3_900}"}
+        requests.post(url + "upload", params=query, files={"x": ""}, timeout=20)
+    assert memory(process) - before < 900
+    deadline = time.monotonic() + 150
+    while not greets(served):  # the queue gets to it
+        assert time.monotonic() < deadline
+
+
+def test_more_files_at_once_than_200_are_refused(attacked):
+    served, _ = attacked
+    url = served.url + "gradio_api/upload"
+    for number, status in ((200, 200), (300, 413)):
+        files = [("files", (f"{i}.txt", b"")) for i in range(number)]
+        assert requests.post(url, files=files, timeout=20).status_code == status
+    before = served.printed()
+    for form in (b"files", b'files"; filename="a', b"x\"; filename*=\"foo''%ff"):
+        body = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\nHello' % form
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        for end, query in ((b"\r\n--x--\r\n", ""), (b"", "?upload_id=1"), (b"\r\n--x", "")):
+            response = requests.post(url + query, data=body + end, headers=headers, timeout=10)
+            assert response.status_code in (200, 400)
+    assert len(served.printed().removeprefix(before).splitlines()) < 10
+
+
+def test_connections_that_say_nothing_leave_the_page_open(attacked):
+    """1,100 with half a head, then 6 uploads of 190 files that never end."""
+    served, process = attacked
+    host, port = served.url.split("/")[2].split(":")
+    before, idle = served.printed(), []
+    try:
+        for _ in range(1_100):
+            idle.append(socket.create_connection((host, int(port)), timeout=10))
+            idle[-1].sendall(b"GET / HTTP/1.1\r\nHost: ")
+        assert greets(served)
+        head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: 900000\r\n"
+        head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        file = '--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\na\r\n'
+        for _ in range(6):
+            idle.append(socket.create_connection((host, int(port)), timeout=10))
+            idle[-1].sendall((head + 190 * file).encode())
+        deadline = time.monotonic() + 20
+        while len(os.listdir(f"/proc/{process.pid}/fd")) < 2_200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert greets(served)
+    finally:
+        for connection in idle:
+            connection.close()
+    assert served.printed() == before
+
+
+def test_a_response_that_is_never_read_is_counted(attacked):
+    """Otherwise, each connection could hold one of 16 MB, beside the others."""
+    served, process = attacked
+    host, port = served.url.split("/")[2].split(":")
+    large, idle, refused = "x" * 3_900_000, [], 0
+    before = memory(process)
+    try:
+        for _ in range(40):
+            url = served.url + "gradio_api/call/echo"
+            response = requests.post(url, json={"data": [large]}, timeout=60)
+            if response.status_code == 429:
+                refused += 1
+                continue
+            idle.append(socket.create_connection((host, int(port)), timeout=10))
+            path = f"/gradio_api/call/echo/{response.json()['event_id']}"
+            idle[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert refused > 10
+        assert memory(process) - before < 600
+        assert greets(served)
+    finally:
+        for connection in idle:
+            connection.close()

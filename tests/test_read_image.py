@@ -1,0 +1,224 @@
+"""What `read_image` makes of a file: the image itself, or a message; never something else.
+
+The truth is the array that a file was made from. What is read has to correlate with it and to be as
+bright.
+"""
+
+import contextlib
+import io
+import struct
+import subprocess
+import sys
+import zlib
+
+import gradio as gr
+import numpy as np
+import pytest
+import tifffile
+from conftest import ROOT
+from gradio.media import get_image
+from PIL import Image, ImageCms
+
+sys.path.append(str(ROOT / "example_apps"))
+from image import FORMATS, read_image
+
+PHOTO = Image.open(get_image("lion.jpg")).convert("RGB").resize((640, 480))
+RGB = np.asarray(PHOTO)
+GREY = np.asarray(PHOTO.convert("L")) / 255  # from 0 to 1
+CAMERA = (GREY * 4000).astype("uint16")  # 12 bits
+
+
+def with_some(pixels, value, count=1):
+    """Return a copy of an array with a value in the first pixels of its fourth line."""
+    pixels = pixels.copy()
+    pixels[3, :count] = value
+    return pixels
+
+
+def tiff(pixels, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_16(pixels, colour_type):
+    """Return a PNG of 16 bits, of height x width x samples; Pillow writes only grey ones."""
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def with_chunk(kind, start):
+    """Return a PNG with 1.5 MB of text or colour profile before its image."""
+    noise = np.random.default_rng(0).integers(0, 16, 1_500_000).astype("uint8").tobytes()
+    png = saved(PHOTO, "PNG")
+    return png[:33] + png_chunk(kind, start + zlib.compress(noise)) + png[33:]
+
+
+def bmp_32(alpha):
+    pixels = np.dstack([RGB[..., ::-1], np.full(GREY.shape, alpha, "uint8")])[::-1].tobytes()
+    info = struct.pack("<IiiHHIIiiII", 108, 640, 480, 1, 32, 3, len(pixels), 2835, 2835, 0, 0)
+    info += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    return b"BM" + struct.pack("<IHHI", 14 + 108 + len(pixels), 0, 0, 122) + info[:108] + pixels
+
+
+LYING = np.ascontiguousarray(np.rot90((GREY * 255).astype("uint8")))
+TURN = {"extratags": [(274, 3, 1, 6, True)]}  # "turn it by 90 degrees to see it"
+FRAMES = {"save_all": True, "append_images": [PHOTO, PHOTO.rotate(180)]}
+SCALE_BAR = with_some(CAMERA, 65535, 600)
+SCALE_BAR[4:14, :200] = 65535
+DARK_FIELD = (np.where(GREY > 0.9, GREY, GREY / 20) * 4000).astype("uint16")
+
+CLEAR = Image.fromarray(np.dstack([RGB, 0 * RGB[..., :1]]))
+
+# what is read as the photo, in colour or in grey
+READ = {
+    "12 bits of a camera": (tiff(CAMERA), CAMERA / 4095),
+    "a hot pixel": (tiff(with_some(CAMERA, 65535)), CAMERA / 4095),
+    "20 hot pixels": (tiff(with_some(CAMERA, 60_000, 20)), CAMERA / 4095),
+    "one value of 4096": (tiff(with_some(CAMERA, 4096)), CAMERA / 4095),
+    "a scale bar": (tiff(SCALE_BAR), np.minimum(SCALE_BAR / 4095, 1)),
+    "a dark field": (tiff(DARK_FIELD), DARK_FIELD / 4095),
+    "16 bits": (tiff((GREY * 65535).astype("uint16")), GREY),
+    "8 bits in 16": (tiff((GREY * 255).astype("uint16")), GREY),
+    "a bright field of few shades": (
+        tiff((170 + 60 * GREY).astype("uint16")),
+        (170 + 60 * GREY) / 255,
+    ),
+    "a blank slide": (tiff((60_000 + 300 * GREY).astype("uint16")), (60_000 + 300 * GREY) / 65535),
+    "a mask of 0 and 65535": (tiff((GREY > 0.5).astype("uint16") * 65535), GREY > 0.5),
+    "a point, 0 to 1": (tiff((GREY / GREY.max()).astype("float32")), GREY / GREY.max()),
+    "a rounding error above 1": (tiff(with_some(np.float32(GREY), 1.0000001)), GREY),
+    "rounding errors below 0": (tiff(with_some(np.float32(GREY), -1e-7, 20)), GREY),
+    "a point, 0 to 255": (tiff(with_some(np.float32(GREY * 255), 255.2)), GREY),
+    "grey PNG of 16 bits": (png_16((GREY * 65535)[..., None], 0), GREY),
+    "RGB PNG of 16 bits": (png_16(RGB.astype("uint16") * 257, 2), RGB / 255),
+    "stored lying, 8 bits": (tiff(LYING, **TURN), GREY),
+    "stored lying, 16 bits": (tiff(LYING.astype("uint16") * 257, **TURN), GREY),
+    "stored lying, packed": (tiff(LYING, **TURN, compression="zlib"), GREY),
+    "stored lying, colours": (tiff(np.rot90(RGB).copy(), **TURN, photometric="rgb"), RGB / 255),
+    "all transparent PNG": (saved(CLEAR, "PNG"), RGB / 255),
+    "BMP with an unused alpha": (bmp_32(0), RGB / 255),
+    "BMP with alpha": (bmp_32(255), RGB / 255),
+    "1.5 MB of text": (with_chunk(b"zTXt", b"prompt\0\0"), RGB / 255),
+    "1.5 MB of profile": (with_chunk(b"iCCP", b"scanner\0\0"), RGB / 255),
+    "JPEG 2000": (saved(PHOTO, "JPEG2000"), RGB / 255),
+    "PPM": (saved(PHOTO, "PPM"), RGB / 255),
+    "a photo with its previews": (saved(PHOTO, "MPO", **FRAMES), RGB / 255),
+    "GIF of one frame": (saved(PHOTO, "GIF"), RGB / 255),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}], ids=["plain", "packed"])
+def test_all_eight_ways_to_store_an_image_are_turned_upright(tmp_path, turn, options):
+    back = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 1, 7: 3, 8: 3}[turn]
+    stored = np.rot90((GREY * 255).astype("uint8"), back)
+    # what each number means was looked up in the TIFF specification, and is Pillow's own table
+    upright = Image.fromarray(stored)
+    methods = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+    if turn in methods:
+        upright = upright.transpose(Image.Transpose(methods[turn]))
+    file = tmp_path / "image.tif"
+    tags = {"extratags": [(274, 3, 1, turn, True)]}
+    tifffile.imwrite(file, np.ascontiguousarray(stored), **tags, **options)
+    found = np.asarray(read_image({"path": str(file)}))[..., 0]
+    assert np.array_equal(found, np.asarray(upright))
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_what_is_read_is_the_image(tmp_path, kind):
+    data, truth = READ[kind]
+    (tmp_path / "image").write_bytes(data)
+    found = np.asarray(read_image({"path": str(tmp_path / "image")})) / 255
+    if truth.ndim == 2:
+        truth = np.stack([truth] * 3, -1)
+    assert found.shape == truth.shape
+    assert abs(found.mean() - truth.mean()) < 0.02
+    if truth.std() > 0.01:
+        assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.98
+
+
+def siz(depth):
+    """Return the beginning of a JPEG 2000 code stream with three components of some depth."""
+    size = struct.pack(">HHIIIIIIIIH", 47, 0, 640, 480, 0, 0, 640, 480, 0, 0, 3)
+    return b"\xff\x4f\xff\x51" + size + bytes([depth, 1, 1]) * 3 + bytes(2000)
+
+
+PALETTE = {"photometric": "palette", "colormap": np.stack([np.arange(256)] * 3).astype("uint16")}
+JPEG = saved(PHOTO, "JPEG", quality=90)
+DEEP = "16 bits per colour and does not use them all"
+REFUSED = {
+    "12 in 16 bits, RGB PNG": (png_16(RGB.astype("uint16") * 16, 2), DEEP),
+    "12 in 16 bits, one hot pixel": (png_16(with_some(RGB.astype("uint16") * 16, 65535), 2), DEEP),
+    "12 in 16 bits, grey and alpha": (
+        png_16(np.dstack([CAMERA[..., None], np.full((480, 640, 1), 65535)]), 4),
+        DEEP,
+    ),
+    "12 in 16 bits, PPM": (
+        b"P6 640 480 65535\n" + (RGB.astype(">u2") * 16).astype(">u2").tobytes(),
+        DEEP,
+    ),
+    "12 in 16 bits, TIFF": (tiff(RGB.astype("uint16") * 16, photometric="rgb"), DEEP),
+    "signed JPEG 2000": (siz(0x8F), "values below 0"),
+    "CT": (tiff((GREY * 2000 - 1000).astype("int16")), "values below 0"),
+    "colour map of 8 bits": (tiff((GREY * 255).astype("uint8"), **PALETTE), "nearly all the same"),
+    "a mask of 0 and 1": (tiff((GREY > 0.5).astype("uint16")), "from 0 to 1"),
+    "an empty channel": (tiff((100 + 10 * GREY).astype("uint16")), "seems empty"),
+    "GIF, black at first": (saved(Image.new("RGB", PHOTO.size), "GIF", **FRAMES), "3 frames"),
+    "animated WebP": (saved(Image.new("RGB", PHOTO.size), "WEBP", **FRAMES), "3 frames"),
+    "animated PNG": (saved(Image.new("RGB", PHOTO.size), "PNG", **FRAMES), "3 frames"),
+    "JPEG without its end": (JPEG[:-2], "was cut off"),
+    "half a JPEG": (JPEG[: len(JPEG) // 2], "was cut off"),
+    "half a PNG": (saved(PHOTO, "PNG")[:100_000], "was cut off"),
+    "CZI": (b"ZISRAWFILE" + bytes(3000), "CZI file of a Zeiss microscope"),
+    "ND2": (b"\xda\xce\xbe\n" + bytes(3000), "ND2 file of a Nikon microscope"),
+    "LIF": (b"p\0\0\0" + bytes(3000), "LIF file of a Leica microscope"),
+    "SVS": (tiff(RGB, photometric="rgb", description="Aperio Image Library"), "SVS file"),
+    "DICOM": (bytes(128) + b"DICM" + bytes(3000), "DICOM file"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot be read as an image"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_would_be_guessed_is_refused_with_the_reason(tmp_path, kind):
+    data, words = REFUSED[kind]
+    (tmp_path / "image").write_bytes(data)
+    with pytest.raises(gr.Error, match=words):
+        read_image({"path": str(tmp_path / "image")})
+
+
+def test_a_colour_profile_that_is_small_changes_nothing(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    (tmp_path / "image").write_bytes(saved(PHOTO, "PNG", icc_profile=profile))
+    assert np.array_equal(np.asarray(read_image({"path": str(tmp_path / "image")})), RGB)
+
+
+def test_no_format_starts_a_program(tmp_path, monkeypatch):
+    """Pillow starts Ghostscript for EPS; a file of any other kind starts nothing either."""
+    assert "EPS" not in FORMATS
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(a))
+    for data, _ in [*READ.values(), *REFUSED.values()]:
+        (tmp_path / "image").write_bytes(data)
+        with contextlib.suppress(gr.Error):
+            read_image({"path": str(tmp_path / "image")})
+    assert started == []
+
+
+@pytest.mark.parametrize("upload", [None, {}, {"path": None}, {"path": ""}, "x", 7, []])
+def test_without_an_upload_the_user_is_asked_for_one(upload):
+    with pytest.raises(gr.Error, match=r"Please choose an image first\."):
+        read_image(upload)
