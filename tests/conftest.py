@@ -138,7 +138,8 @@ def import_file(file, name=None):
 
 def run_main(file, python=sys.executable, **environment):
     """Run `python main.py` as in a container, and return it as a server that is started."""
-    return Server([python, file], cwd="/", **{"PORT": "{PORT}", **environment})
+    settings = {"PORT": "{PORT}", "PYTHONUNBUFFERED": "1", **environment}
+    return Server([python, file], cwd="/", **settings)
 
 
 def start_main(file, port, python=sys.executable, log=subprocess.PIPE, **environment):

@@ -56,6 +56,24 @@ def test_the_table_has_the_ratios_to_the_servers_of_the_same_round(tmp_path):
     assert Image.open(tmp_path / "plot.png").size == (990, 378)
 
 
+LIONS, BEES = ({"confidences": [{"label": "lion", "confidence": p}]} for p in (0.9, 0.8))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("Hello Ada!", "Hello Bo!"),
+        (LIONS, BEES),
+        (LIONS, {"confidences": [{"label": "bee", "confidence": 0.9}]}),
+        ({"path": "/t/0a1b/image.png"}, {"path": "/t/2c3d/image.png"}),
+        (LIONS, None),
+    ],
+)
+def test_results_for_different_users_are_told_apart(one, two):
+    assert load.same(one, one)
+    assert not load.same(one, two)
+
+
 APP = """\
 import gradio as gr
 

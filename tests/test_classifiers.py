@@ -5,7 +5,6 @@ import io
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +15,8 @@ import requests
 import sample_images
 import torch
 from apps import find_app
-from conftest import import_app, long, start_main, wait_until_open
+from calls import send, upload
+from conftest import import_app, long, run_main
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -200,10 +200,7 @@ def test_a_small_file_of_many_megapixels_gets_a_message(client, tmp_path):
 
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
 def test_a_file_over_20_mb_is_refused(served):
-    files = {"files": ("large.png", b"x" * 21_000_000)}
-    assert (
-        requests.post(served.url + "gradio_api/upload", files=files, timeout=30).status_code == 413
-    )
+    assert send(served.url, b"x" * 21_000_000).status_code == 413
 
 
 @pytest.mark.parametrize("app", EACH, indirect=True)
@@ -218,23 +215,15 @@ def test_nothing_is_kept(served):
 @pytest.mark.slow
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
 def test_port_from_the_environment_no_usage_report_and_a_clean_end(app, tmp_path):
-    port = free_port()
     # "True" is what counts in a terminal, where the variable is not set
-    environment = {"GRADIO_TEMP_DIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "True"}
-    process = start_main(app.file, port, **environment)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        wait_until_open(process, url)
+    environment = {"GRADIO_TEMP_DIR": tmp_path, "GRADIO_ANALYTICS_ENABLED": "True"}
+    with run_main(app.file, **environment) as server:
+        url = server.wait(said="To create a public link").url
         assert requests.get(url + "config", timeout=10).json()["analytics_enabled"] is False
-        upload = {"files": ("secret.png", b"somebody's image")}
-        file = requests.post(url + "gradio_api/upload", files=upload, timeout=10).json()[0]
+        file = upload(url, b"somebody's image")["path"]
         assert Path(file).exists()
-        process.send_signal(signal.SIGINT)  # as `docker stop` does, by the Dockerfile
-        printed = process.communicate(timeout=10)[0]
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    assert "Traceback" not in printed
+        assert server.stop() == 0  # Ctrl-C, as `docker stop` does, by the Dockerfile
+    assert "Traceback" not in server.printed()
     assert not Path(file).exists(), "an upload outlived the app"
 
 
@@ -248,14 +237,10 @@ def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
     assert "SWEEP_S, KEEP_S = 300, 1800" in text
     fast = text.replace("SWEEP_S, KEEP_S = 300, 1800", "SWEEP_S, KEEP_S = 1, 2")
     (copy / "guard.py").write_text(fast, encoding="utf-8")
-    port = free_port()
-    process = start_main(copy / "main.py", port, GRADIO_TEMP_DIR=str(tmp_path / "t"))
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        wait_until_open(process, url)
+    with run_main(copy / "main.py", GRADIO_TEMP_DIR=tmp_path / "t") as server:
+        url = server.wait().url
         client = Client(url, verbose=False, download_files=tmp_path)
-        upload = {"files": ("secret.png", b"somebody's image")}
-        file = requests.post(url + "gradio_api/upload", files=upload, timeout=10).json()[0]
+        file = upload(url, b"somebody's image")["path"]
         deadline = time.monotonic() + 20
         while Path(file).exists() and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -266,9 +251,6 @@ def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
             assert requests.get(f"{url}gradio_api/file={row[0]['path']}", timeout=10).ok
         assert len(classify(client, next((copy / "data").glob("*.jpg")))) == 5
         client.close()
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def run_with_weights(folder, name, content):

@@ -8,20 +8,20 @@ import contextlib
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import requests
 from apps import find_app, find_apps
+from calls import FILE, ask, call, send, upload
 from check import check
-from conftest import ROOT, STEPS, start_main, wait_until_open
+from conftest import ROOT, STEPS, run_main
 from gradio.media import get_image
 from playwright.sync_api import expect
-from server import free_port
 from smoke import check_over_http
 from test_accessibility import serious
 
@@ -29,7 +29,6 @@ pytestmark = pytest.mark.slow
 
 REFUSAL = {"detail": "Only files that were uploaded here can be used."}
 IMAGE = Path(get_image("lion.jpg"))
-MARK = {"meta": {"_type": "gradio.FileData"}}  # what the page sends along with a file
 SHOWN = [*STEPS[:4], "shout", *STEPS[4:], "cells", "colonies", "resnet"]
 CELLS = '"""Cells."""\nimport gradio as gr, helper\ngr.Interface(helper.f, None, "text").launch()'
 ADDED = {
@@ -65,16 +64,11 @@ def copy_tree(folder):
 @contextlib.contextmanager
 def serving(file, uploads, **environment):
     """Serve a gallery; in the end, whatever was asked, it stops and has printed no traceback."""
-    port = free_port()
-    process = start_main(file, port, GRADIO_TEMP_DIR=str(uploads), **environment)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        assert wait_until_open(process, url).ok
-        yield SimpleNamespace(process=process, url=url, uploads=uploads)
-    finally:
-        process.terminate()
-        printed = process.communicate(timeout=20)[0]
-    assert process.returncode == 0
+    with run_main(file, GRADIO_TEMP_DIR=uploads, **environment) as server:
+        server.uploads = uploads
+        yield server.wait()
+        status, printed = server.stop(signal.SIGTERM), server.printed()
+    assert status == 0
     assert printed.splitlines()[-1] == "Stopped."
     assert "Traceback" not in printed
     assert "ERROR" not in printed
@@ -206,27 +200,6 @@ def test_a_classifier_predicts_for_an_example_of_its_own(page, gallery):
 # ---- Over HTTP ----
 
 
-def call(gallery, name, endpoint, *values, **headers):
-    """Call an app as `curl` does, and return its response."""
-    url = f"{gallery.url}{name}/gradio_api/call/{endpoint}"
-    event = requests.post(url, json={"data": values}, headers=headers, timeout=10).json()
-    return requests.get(f"{url}/{event['event_id']}", headers=headers, timeout=20).text
-
-
-def send(gallery, name, content=None):
-    files = {"files": ("image.png", content or IMAGE.read_bytes())}
-    return requests.post(f"{gallery.url}{name}/gradio_api/upload", files=files, timeout=10)
-
-
-def upload(gallery, name):
-    """Upload the image to an app, and return where it is."""
-    return Path(send(gallery, name).json()[0])
-
-
-def use(gallery, name, endpoint, path, **headers):
-    return call(gallery, name, endpoint, {"path": str(path), **MARK}, **headers)
-
-
 @pytest.mark.parametrize("place", ["", *(f"{name}/" for name in SHOWN)])
 def test_an_app_opens_and_fetches_only_what_was_uploaded_to_it(gallery, place):
     """Nor does the page; and a file that is not there gets the same response."""
@@ -234,11 +207,12 @@ def test_an_app_opens_and_fetches_only_what_was_uploaded_to_it(gallery, place):
     function = next(iter(functions), {"api_name": "none", "id": 0})
     queued = {"fn_index": function["id"], "session_hash": "stranger"}
     ways = {f"{way}/{function['api_name']}": {} for way in ("call", "run")} | {"queue/join": queued}
-    of_another_app = upload(gallery, "cells" if place != "cells/" else "hello")
+    other = "cells" if place != "cells/" else "hello"
+    of_another_app = upload(f"{gallery.url}{other}/", IMAGE)["path"]
     uploads = gallery.uploads / place
     paths = ["https://example.com/a.png", IMAGE, IMAGE.with_name("absent.png"), of_another_app]
     paths.append(f"{uploads}/{os.path.relpath(IMAGE, uploads)}")
-    for path, mark, (way, more) in itertools.product(paths, ({}, MARK), ways.items()):
+    for path, mark, (way, more) in itertools.product(paths, ({}, FILE), ways.items()):
         body = {"data": [{"path": str(path), **mark}], **more}
         response = requests.post(f"{gallery.url}{place}gradio_api/{way}", json=body, timeout=20)
         assert (response.status_code, response.json()) == (403, REFUSAL), (path, mark, way)
@@ -246,10 +220,10 @@ def test_an_app_opens_and_fetches_only_what_was_uploaded_to_it(gallery, place):
 
 @pytest.mark.parametrize(("name", "endpoint"), [("sepia", "sepia"), ("resnet", "predict")])
 def test_an_upload_is_used_by_its_app_and_shown_by_no_other(gallery, name, endpoint):
-    path = upload(gallery, name)
-    assert "event: complete" in use(gallery, name, endpoint, path)
+    image = upload(f"{gallery.url}{name}/", IMAGE)
+    assert ask(f"{gallery.url}{name}/", endpoint, image)
     for place, status in ((f"{name}/", 200), ("hello/", 403), ("", 403)):
-        url = f"{gallery.url}{place}gradio_api/file={path}"
+        url = f"{gallery.url}{place}gradio_api/file={image['path']}"
         assert requests.get(url, timeout=10).status_code == status
 
 
@@ -259,9 +233,9 @@ def test_a_client_gets_at_an_app_s_path_what_the_app_responds(gallery, tree, tmp
 
 
 def test_added_apps_run_each_with_its_own_modules(gallery):
-    assert "ABC" in call(gallery, "shout", "shout", "abc")
-    assert "helper of cells" in call(gallery, "cells", "f")
-    assert "helper of colonies" in call(gallery, "colonies", "f")
+    assert ask(f"{gallery.url}shout/", "shout", "abc") == ["ABC"]
+    for name in ("cells", "colonies"):
+        assert f"helper of {name}" in str(ask(f"{gallery.url}{name}/", "f"))
 
 
 def test_a_path_without_its_slash_leads_to_the_app(gallery):
@@ -272,7 +246,7 @@ def test_a_path_without_its_slash_leads_to_the_app(gallery):
 
 def test_each_app_keeps_its_limits(gallery):
     for name, received, monitored in (("resnet", 413, 403), ("hello", 200, 200)):
-        assert send(gallery, name, bytes(21_000_000)).status_code == received
+        assert send(f"{gallery.url}{name}/", bytes(21_000_000)).status_code == received
         url = f"{gallery.url}{name}/monitoring/summary"
         assert requests.get(url, timeout=10).status_code == monitored
 
@@ -288,7 +262,8 @@ def test_behind_a_proxy_the_addresses_of_apps_and_files_are_the_user_s(tmp_path)
         for place, root in (("", "/sub"), ("hello/", "/sub/hello")):
             config = requests.get(f"{gallery.url}{place}config", headers=proxy, timeout=10).json()
             assert config["root"] == "https://apps.example.org" + root
-        response = use(gallery, "sepia", "sepia", upload(gallery, "sepia"), **proxy)
+        sepia = f"{gallery.url}sepia/"
+        response = call(sepia, "sepia", upload(sepia, IMAGE), **proxy)
         assert '"https://apps.example.org/sub/sepia/gradio_api/file=' in response
 
 
@@ -298,13 +273,14 @@ def test_uploads_are_deleted_in_time_and_in_the_end(tmp_path):
     assert f"{clock}300, 1800" in file.read_text()
     file.write_text(file.read_text().replace(f"{clock}300, 1800", f"{clock}1, 2"))
     with serving(tree / "serve.py", tmp_path / "uploads") as gallery:
-        path = upload(gallery, "sepia")
-        assert "event: complete" in use(gallery, "sepia", "sepia", path)
+        sepia = f"{gallery.url}sepia/"
+        image = upload(sepia, IMAGE)
+        assert ask(sepia, "sepia", image)
         deadline = time.monotonic() + 15
-        while path.exists() and time.monotonic() < deadline:
+        while Path(image["path"]).exists() and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert not path.exists()
-        last = upload(gallery, "sepia")
+        assert not Path(image["path"]).exists()
+        last = Path(upload(sepia, IMAGE)["path"])
         assert last.exists()
     assert not last.exists()
 
@@ -381,5 +357,5 @@ def test_it_runs_by_python_main(assembled, tmp_path, page):
         assert check_over_http(app, gallery.url, str(tmp_path))
         page.goto(gallery.url)
         expect(page.locator(".tile h2")).to_have_text(SHOWN)
-        assert "Hello Ada!" in call(gallery, "hello", "greet", "Ada")
+        assert ask(f"{gallery.url}hello/", "greet", "Ada") == ["Hello Ada!"]
         page.goto("about:blank")

@@ -5,7 +5,6 @@ the classifiers are larger, and are tried by `make docker-smoke APP=resnet`.
 """
 
 import contextlib
-import os
 import re
 import shutil
 import subprocess
@@ -17,9 +16,10 @@ import pytest
 import requests
 import torch
 from apps import find_app
+from calls import ask, upload
 from conftest import BASE_IMAGE, engine_here, long
 from container import images
-from container.engine import MORE, call
+from container.engine import MORE, Container, call
 from PIL import Image
 from server import free_port
 
@@ -194,18 +194,13 @@ def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, chang
 @pytest.mark.slow
 def test_a_container_at_its_memory_limit_is_restarted_and_responds(built, tmp_path):
     """An image of 45 megapixels needs over 1 GB in `sepia`: the engine ends it, as Serve would."""
-    port, name = free_port(), f"limit-{os.getpid()}"
-    url, engine = f"http://127.0.0.1:{port}/", engine_here()
-    limits = ["--memory", "400m", "--memory-swap", "400m", "--restart", "always", *MORE]
-    publish = ["--publish", f"127.0.0.1:{port}:8080"]
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    limits = ["--memory", "400m", "--memory-swap", "400m", "--restart", "always"]
 
-    def ask(size):
+    def use(size):
         Image.new("RGB", size, "red").save(tmp_path / "a.png")
-        with (tmp_path / "a.png").open("rb") as file:
-            files = {"files": file}
-            (path,) = requests.post(f"{url}gradio_api/upload", files=files, timeout=60).json()
-        data = {"data": [{"path": path}]}
-        return requests.post(f"{url}gradio_api/run/sepia", json=data, timeout=60).status_code
+        return ask(url, "sepia", upload(url, tmp_path / "a.png"))
 
     def wait_for_page():
         deadline = time.monotonic() + 60
@@ -215,19 +210,15 @@ def test_a_container_at_its_memory_limit_is_restarted_and_responds(built, tmp_pa
             time.sleep(0.5)
         raise AssertionError("it does not come back")
 
-    started = call(
-        engine, "run", "--detach", "--name", name, *publish, *limits, built, capture_output=True
-    )
-    assert not started.returncode, started.stderr
-    try:
+    options = ["--publish", f"127.0.0.1:{port}:8080", *limits]
+    with Container(engine_here(), built, options):
         wait_for_page()
-        assert ask((100, 100)) == 200
-        with pytest.raises(requests.ConnectionError):  # not a time-out: that would be a hang
-            ask((7000, 6400))
+        assert use((100, 100))
+        with pytest.raises(requests.RequestException) as error:
+            use((7000, 6400))
+        assert not isinstance(error.value, requests.Timeout)  # that would be a hang
         wait_for_page()
-        assert ask((100, 100)) == 200
-    finally:
-        call(engine, "rm", "--force", "--time", "0", name, capture_output=True)
+        assert use((100, 100))
 
 
 @needs_engine

@@ -1,9 +1,7 @@
 """The commands of the Makefile, as they are typed."""
 
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +13,7 @@ import requests
 from apps import find_app, find_apps
 from conftest import CLASSIFIERS, ROOT, STEPS
 from explain import settings_of
-from server import free_port
+from server import Server
 from workshop_blocks import saved
 
 NAMES = [*STEPS, *CLASSIFIERS]
@@ -189,79 +187,37 @@ def test_no_python_or_an_old_one_gives_a_message(make, tmp_path):
     assert "https://www.python.org/downloads/" in ended.stdout
 
 
-@pytest.fixture
-def make_run():
-    """Start `make run ...` as in a terminal of its own; yield a function that returns it."""
-    processes = []
-
-    def start(*arguments):
-        process = subprocess.Popen(
-            ["make", "run", *arguments],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+def make_run(*settings):
+    """Start `make run ...` on a port of its own, as in a terminal."""
+    return Server(["make", "run", "PORT={PORT}", *settings], cwd=ROOT, PYTHONUNBUFFERED="1")
 
 
-def press_ctrl_c(process):
-    """Interrupt all programs of the terminal, and return what was printed."""
-    os.killpg(process.pid, signal.SIGINT)
-    return process.communicate(timeout=20)[0]
-
-
-def read_until(process, text):
-    """Read lines until one has `text`; return all of them."""
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if text in line:
-            return "".join(lines)
-    raise AssertionError("".join(lines))
-
-
-def test_make_run_prints_the_address_and_serves_this_computer_alone(make_run):
-    port = free_port()
-    process = make_run("APP=sepia", f"PORT={port}")
-    printed = read_until(process, "Ctrl-C stops it")
-    assert f"http://localhost:{port}" in printed
-    assert "Only this computer can open it" in printed
-    assert requests.get(f"http://localhost:{port}/", timeout=10).ok
-    with socket.socket() as other:
-        assert other.connect_ex((OTHER_ADDRESS, port)) != 0
-    printed += press_ctrl_c(process)
-    assert "Traceback" not in printed
-    assert "warn" not in printed.lower()
-    assert socket.socket().connect_ex(("127.0.0.1", port)) != 0
+def test_make_run_prints_the_address_and_serves_this_computer_alone():
+    with make_run("APP=sepia") as server:
+        server.wait(said="Only this computer can open it. Ctrl-C stops it.")
+        assert f"http://localhost:{server.port}" in server.printed()
+        with socket.socket() as other:
+            assert other.connect_ex((OTHER_ADDRESS, server.port)) != 0
+    assert "Traceback" not in server.printed()
+    assert "warn" not in server.printed().lower()
+    assert not server.is_open()
 
 
 @pytest.mark.slow
-def test_make_run_for_the_room_says_so(make_run):
-    port = free_port()
-    process = make_run("APP=hello", f"PORT={port}", "HOST=0.0.0.0")
-    printed = read_until(process, "Ctrl-C stops it")
-    assert "Everybody in your network can open it" in printed
-    if sys.platform == "linux":
-        assert requests.get(f"http://{OTHER_ADDRESS}:{port}/", timeout=10).ok
-    press_ctrl_c(process)
+def test_make_run_for_the_room_says_so():
+    with make_run("APP=hello", "HOST=0.0.0.0") as server:
+        server.wait(said="Everybody in your network can open it")
+        if sys.platform == "linux":
+            assert requests.get(f"http://{OTHER_ADDRESS}:{server.port}/", timeout=10).ok
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_an_app_is_starting_leaves_no_traceback(make_run):
-    process = make_run("APP=hello", f"PORT={free_port()}")
-    printed = read_until(process, "Starting")
-    time.sleep(0.3)
-    assert "Traceback" not in printed + press_ctrl_c(process)
+def test_ctrl_c_while_an_app_is_starting_leaves_no_traceback():
+    with make_run("APP=hello") as server:
+        while "Starting" not in server.printed():
+            time.sleep(0.1)
+        time.sleep(0.3)
+    assert "Traceback" not in server.printed()
 
 
 def test_a_taken_port_gives_a_message(make):

@@ -22,11 +22,12 @@ import pytest
 import requests
 import torch
 from apps import find_app
+from calls import call, upload
 from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
 from maintain.bench.photos import make_photo
 from sample_images import save_all
 from scale import form
-from server import free_port
+from server import Server, free_port
 from torchvision.models import resnet18
 from workshop_blocks import run_by
 
@@ -127,28 +128,14 @@ def run(*words, **environment):
 
 @contextlib.contextmanager
 def started(log, *words, **environment):
-    """Start a program in a session of its own, and stop it, with all that it has started."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        below = descendants(process)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
+    """Start a program, and stop it, with all that it has started."""
+    with Server(words, log=log, cwd=ROOT, **environment) as server:
         try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        kill(*(pid for pid in below if pid in running()))
+            yield server.process
+        finally:
+            below = descendants(server.process)
+            server.stop(seconds=60)
+            kill(*(pid for pid in below if pid in running()))
 
 
 def running():
@@ -184,17 +171,10 @@ class Page:
 
 
 def ask(url, image):
-    files = {"files": ("photo.jpg", image)}
-    (path,) = requests.post(f"{url}/gradio_api/upload", files=files, timeout=60).json()
-    data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-    url += "/gradio_api/call/predict"
-    joined = requests.post(url, json=data, timeout=60)
-    if not joined.ok:
-        return joined.json()["detail"]
-    text = requests.get(f"{url}/{joined.json()['event_id']}", timeout=300).text
+    text = call(f"{url}/", "predict", upload(f"{url}/", image))
     result = json.loads(text.rpartition("data: ")[2])
     if "event: complete" not in text:
-        return result["error"]
+        return result.get("detail") or result["error"]
     return {row["label"]: row["confidence"] for row in result[0]["confidences"]}
 
 

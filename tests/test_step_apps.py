@@ -1,7 +1,6 @@
 """The step apps, each through its real server, as the workshop's readers call them."""
 
 import importlib.util
-import json
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ import pytest
 import requests
 import sample_images
 from apps import find_app
+from calls import ask, call, upload
 from conftest import ROOT, STEPS, is_open, long
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -158,29 +158,18 @@ def test_sepia_without_an_image_gives_a_message(client, tmp_path):
 
 
 def test_curl_gets_a_result_in_two_calls(serve):
-    url = serve(find_app("hello")).url + "gradio_api/call/greet"
-    event = requests.post(url, json={"data": ["Ada"]}, timeout=10).json()["event_id"]
-    stream = requests.get(f"{url}/{event}", timeout=10).text
-    assert "event: complete" in stream
-    assert 'data: ["Hello Ada!"]' in stream
+    assert ask(serve(find_app("hello")).url, "greet", "Ada") == ["Hello Ada!"]
 
 
 def test_curl_gets_the_message_too(serve):
-    url = serve(find_app("hello")).url + "gradio_api/call/greet"
-    event = requests.post(url, json={"data": [None]}, timeout=10).json()["event_id"]
-    stream = requests.get(f"{url}/{event}", timeout=10).text
+    stream = call(serve(find_app("hello")).url, "greet", None)
     assert "event: error" in stream
     assert "Please type a name first." in stream
 
 
 def test_curl_uploads_an_image(serve, good_images):
-    url = serve(find_app("sepia")).url + "gradio_api/"
-    with good_images["rgb.png"].open("rb") as file:
-        path = requests.post(url + "upload", files={"files": file}, timeout=10).json()[0]
-    data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-    event = requests.post(url + "call/sepia", json=data, timeout=10).json()["event_id"]
-    lines = requests.get(f"{url}call/sepia/{event}", timeout=10).text.splitlines()
-    result = json.loads(lines[1].removeprefix("data: "))[0]
+    url = serve(find_app("sepia")).url
+    (result,) = ask(url, "sepia", upload(url, good_images["rgb.png"]))
     image = Image.open(requests.get(result["url"], stream=True, timeout=10).raw)
     assert image.size == (sample_images.WIDTH, sample_images.HEIGHT)
 

@@ -25,8 +25,6 @@ from conftest import (
     SWITCHED_OFF,
     engine_here,
     nginx_before,
-    start_main,
-    wait_until_open,
 )
 from container.engine import call
 from explain import settings_of
@@ -34,7 +32,7 @@ from gradio_client import Client, handle_file
 from maintain.workshop import outdated, updated
 from PIL import Image
 from playwright.sync_api import expect
-from server import free_port
+from server import Server, free_port
 from workshop_blocks import (
     BLOCKS,
     CHAPTERS,
@@ -377,15 +375,12 @@ def test_behind_a_proxy(tmp_path):
     """With the text's lines an app starts; without the last of them, it fails as the table says."""
     (lines,) = run_by("test_behind_a_proxy")
     lines = lines.replace("proxy.example.org:3128", f"127.0.0.1:{free_port()}")  # nobody responds
+    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
     port = free_port()
     start = f"exec '{sys.executable}' '{copy_app('hello', tmp_path, port)}'"
-    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
-    process = subprocess.Popen(
-        ["bash", "-c", f"{lines}\n{start}"], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert wait_until_open(process, f"http://127.0.0.1:{port}/").ok
-    process.terminate()
-    process.communicate(timeout=20)
+    script = f"unset {' '.join({*os.environ} - {*environment})} true\n{lines}\n{start}"
+    with Server(["bash", "-c", script], port) as server:
+        server.wait()
     without_the_last = f"{lines.rpartition('export no_proxy')[0]}\n{start}"
     printed = run("bash", "-c", without_the_last, env=environment).stderr
     shown = "httpx.ConnectError: [Errno 111] Connection refused"
@@ -399,13 +394,12 @@ def test_behind_nginx_under_a_path(tmp_path, page):
     assert "location /hello/ {" in location
     app_port, port = free_port(), free_port()
     location = location.replace("127.0.0.1:8080", f"127.0.0.1:{app_port}")
-    app = copy_app("progress", tmp_path, app_port)
-    process = start_main(app, app_port, GRADIO_ROOT_PATH="/hello")
-    with contextlib.ExitStack() as stack:
-        stack.callback(process.wait, 20)
-        stack.callback(process.terminate)
-        wait_until_open(process, f"http://127.0.0.1:{app_port}/")
-        stack.enter_context(nginx_before(tmp_path, port, location))
+    app = [sys.executable, copy_app("progress", tmp_path, app_port)]
+    with (
+        Server(app, app_port, GRADIO_ROOT_PATH="/hello") as server,
+        nginx_before(tmp_path, port, location),
+    ):
+        server.wait()
         responses = []
         page.on("response", lambda response: responses.append(response))
         page.goto(f"http://127.0.0.1:{port}/hello/")

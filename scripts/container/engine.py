@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 
@@ -40,8 +41,9 @@ def find_engine():
 
 def call(engine, *arguments, **options):
     """Run one command of the engine and return the finished process."""
-    environment = {**os.environ, **ENVIRONMENT}
-    return subprocess.run([*engine, *map(str, arguments)], env=environment, **options)
+    options = {"env": {**os.environ, **ENVIRONMENT}, **options}
+    # Podman may leave a file where it is called
+    return subprocess.run([*engine, *map(str, arguments)], cwd=tempfile.gettempdir(), **options)
 
 
 def ask(engine, *arguments):

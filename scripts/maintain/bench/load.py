@@ -30,13 +30,10 @@ def same(one, two):
     """Tell whether two results are for the same image, but for rounding."""
     if not isinstance(one, dict) or not isinstance(two, dict):
         return one == two
-    if "path" in one:  # its name is a digest of the file
-        return one["path"].rpartition("/")[2] == two["path"].rpartition("/")[2]
-    first, second = (
-        {row["label"]: row["confidence"] for row in r["confidences"]} for r in (one, two)
-    )
-    near = (abs(first[label] - second.get(label, 2)) < SAME for label in first)
-    return first.keys() == second.keys() and all(near)
+    if "path" in one:  # it contains a digest of the file
+        return one["path"] == two["path"]
+    one, two = ({row["label"]: row["confidence"] for row in r["confidences"]} for r in (one, two))
+    return one.keys() == two.keys() and all(abs(one[label] - two[label]) < SAME for label in one)
 
 
 async def get_to_know(session, url):
@@ -113,9 +110,8 @@ def main(name, count, seconds, others=0):
         found, times, memory = asyncio.run(use(server.wait(), count, seconds, others))
     print(", ".join(f"{what} {number:,}" for what, number in found.items()))
     for what, took in times.items():
-        shown = [
-            f"{p} {sorted(took)[int(s * (len(took) - 1))]:.2f} s" for p, s in PERCENTILES.items()
-        ]
-        print(f"{what}: {', '.join(shown)}" if took else f"{what}: never")
+        took, last = sorted(took), len(took) - 1
+        shown = [f"{p} {took[int(s * last)]:.2f} s" for p, s in PERCENTILES.items() if took]
+        print(f"{what}: {', '.join(shown) or 'never'}")
     print(f"most memory {memory:,.0f} MB")
     return int(not found["right"] or found["sent"] > found["right"] + found["refused"])

@@ -18,7 +18,9 @@ FILE = {"_type": "gradio.FileData"}
 
 def connect():
     """Return a session for any number of users, within `async with`."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    # uvicorn closes a connection that nobody used for 5 s; a call must not meet that moment
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
+    return aiohttp.ClientSession(connector=connector)
 
 
 class Refused(Exception):

@@ -1,0 +1,39 @@
+"""What programs do with an app over HTTP: upload a file, call a function, read the result."""
+
+import json
+from pathlib import Path
+
+import requests
+
+FILE = {"meta": {"_type": "gradio.FileData"}}
+LONGEST_S = 300
+
+
+def send(url, content, name="image.jpg"):
+    """Upload a file, given as bytes or by its path, and return the response."""
+    content = content.read_bytes() if isinstance(content, Path) else content
+    files = {"files": (name, content)}
+    return requests.post(f"{url}gradio_api/upload", files=files, timeout=LONGEST_S)
+
+
+def upload(url, content, name="image.jpg"):
+    """Upload a file, and return it as a function takes it."""
+    response = send(url, content, name)
+    assert response.ok, response.text
+    return {"path": response.json()[0], **FILE}
+
+
+def call(url, function, *values, **headers):
+    """Call a function and return the text of what happens, or of a refusal."""
+    url, options = f"{url}gradio_api/call/{function}", {"headers": headers, "timeout": LONGEST_S}
+    response = requests.post(url, json={"data": values}, **options)
+    if not response.ok:
+        return response.text
+    return requests.get(f"{url}/{response.json()['event_id']}", **options).text
+
+
+def ask(url, function, *values):
+    """Call a function and return what it returns; anything else fails the test."""
+    text = call(url, function, *values)
+    assert "event: complete" in text, text
+    return json.loads(text.rpartition("data: ")[2])
