@@ -235,6 +235,14 @@ def nginx_before(folder, port, location):
         nginx.wait(20)
 
 
+def wait_for(condition):
+    """Return as soon as a condition is true; fail if it takes very long."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def wait_until_open(process, url):
     """Return the app's page as soon as there is one; fail with what it printed if it ends."""
     deadline = time.monotonic() + 60

@@ -126,7 +126,8 @@ def settings(demo, routes=(), **changes):
         raise RuntimeError("Call prepare_uploads() above the page.")
     host = changes.get("server_name") or os.environ.get("GRADIO_SERVER_NAME") or "0.0.0.0"
     port = changes.get("server_port") or find_port()
-    require_free(host, port)
+    if not demo.dev_mode:  # `gradio main.py` calls this at each change, while it has the port
+        require_free(host, port)
     allow_open_files()
     if not any(each["api_name"] == "alive" for each in demo.config["dependencies"]):
         with demo:  # the health check asks this, through the queue

@@ -138,6 +138,7 @@ NEEDED = {  # what only some pages ask for, and how to tell
     r"/gradio_api/deep_link": lambda b: any(
         type(component).__name__ == "DeepLinkButton" for component in b.blocks.values()
     ),
+    r"/logout": lambda b: b.auth,
     r"/gradio_api/dev/reload": lambda b: b.dev_mode,  # of `gradio app.py`
 }
 HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
