@@ -270,7 +270,7 @@ def test_a_shared_change_reaches_all_folders_and_their_models_stay(gallery, sour
         "Dockerfile": ("timeout=10s", "timeout=9s"),
         ".dockerignore": (".gradio\n", ".gradio\n.cache\n"),
         "image.py": ("MAX_MEGAPIXELS = 50", "MAX_MEGAPIXELS = 40"),
-        "guard.py": ("KEEP_S = 300, 1800", "KEEP_S = 300, 900"),
+        "guard.py": ("KEEP_S = 10, 1800", "KEEP_S = 10, 900"),
         "middleware.py": ("MAX_DEPTH, MAX_ADDRESS = 200", "MAX_DEPTH, MAX_ADDRESS = 100"),
         "weights.py": ("weights_only=True", "mmap=True, weights_only=True"),
         "start-script.sh": ("exec python main.py", "exec python -u main.py"),
