@@ -8,15 +8,17 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 import sample_images
 import torch
 from apps import find_app
-from calls import send, upload
-from conftest import import_app, long, run_main
+from calls import ask, send, upload
+from conftest import ROOT, import_app, import_file, long, run_main
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -251,6 +253,38 @@ def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
             assert requests.get(f"{url}gradio_api/file={row[0]['path']}", timeout=10).ok
         assert len(classify(client, next((copy / "data").glob("*.jpg")))) == 5
         client.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("app", EACH, indirect=True)
+def test_images_of_four_users_are_read_at_the_same_time(app, tmp_path):
+    """Each reading waits for three others: with fewer at a time, all would wait in vain."""
+    copy = shutil.copytree(app.folder, tmp_path / "app")
+    main, line = copy / "main.py", "    pixels = read_image("
+    text = main.read_text(encoding="utf-8")
+    assert text.count(line) == 1
+    text = text.replace(line, f"    together.wait()\n{line}")
+    barrier = "import threading\n\ntogether = threading.Barrier(4, timeout=60)\n"
+    text = text.replace("\n@share_cores", f"\n{barrier}\n@share_cores")
+    main.write_text(text, encoding="utf-8")
+    photo = next((copy / "data").glob("*.jpg")).read_bytes()
+    with run_main(main, GRADIO_TEMP_DIR=tmp_path / "uploads") as server:
+        url = server.wait().url
+        images = [upload(url, photo) for _ in range(4)]
+        with ThreadPoolExecutor(4) as users:
+            assert all(users.map(lambda image: ask(url, "predict", image), images))
+
+
+def test_a_large_photo_is_decoded_at_a_smaller_size(tmp_path):
+    """Which takes half the time; the model looks at fewer pixels anyway."""
+    read_image = import_file(ROOT / "example_apps" / "image.py").read_image
+    Image.linear_gradient("L").resize((4000, 3000)).save(tmp_path / "photo.jpg")
+    whole, smaller = (
+        read_image({"path": tmp_path / "photo.jpg"}, enough) for enough in (None, 1024)
+    )
+    assert (whole.size, smaller.size) == ((4000, 3000), (2000, 1500))
+    difference = np.asarray(whole.resize(smaller.size), float) - np.asarray(smaller, float)
+    assert np.abs(difference).mean() < 2
 
 
 def run_with_weights(folder, name, content):

@@ -13,7 +13,8 @@ import requests
 from apps import find_app, find_apps
 from conftest import CLASSIFIERS, ROOT, STEPS
 from explain import settings_of
-from server import Server
+from server import Failed, Server
+from smoke import check_page
 from workshop_blocks import saved
 
 NAMES = [*STEPS, *CLASSIFIERS]
@@ -291,6 +292,16 @@ def test_smoke_fails_when_an_app_is_broken(tmp_path, old, new, failure):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0
     assert re.search(rf"^FAIL +\S+: {failure}", ended.stdout, re.MULTILINE), ended.stdout
+
+
+def test_smoke_takes_no_other_page_for_that_of_an_app(tmp_path):
+    (tmp_path / "index.html").write_text("<h1>Welcome to nginx!</h1>")
+    words = ["-m", "http.server", "{PORT}", "--bind", "127.0.0.1", "--directory", tmp_path]
+    with (
+        Server([sys.executable, *words]) as server,
+        pytest.raises(Failed, match="this is not the page of a Gradio app"),
+    ):
+        check_page(server.wait().url)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,8 @@ import pytest
 import requests
 import sample_images
 from apps import find_app
-from calls import ask, call, upload
-from conftest import ROOT, STEPS, is_open, long
+from calls import ask, call, send, upload
+from conftest import ROOT, STEPS, is_open, long, run_main
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -155,6 +156,21 @@ def test_sepia_without_an_image_gives_a_message(client, tmp_path):
         with pytest.raises(AppError, match="cannot be read as an image") as error:
             sepia(client, file)
         assert str(tmp_path) not in str(error.value), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["hello", "sepia"])
+def test_in_its_image_a_step_app_has_the_limits_of_the_others(tmp_path, name):
+    """The files as the Dockerfile names them; `make docker-smoke` tries the image itself."""
+    copy = shutil.copytree(ROOT / "example_apps", tmp_path / "app")
+    shutil.move(copy / find_app(name).file.name, copy / "app.py")
+    shutil.move(copy / "launcher.py", copy / "main.py")
+    with run_main(copy / "main.py", GRADIO_SERVER_NAME="127.0.0.1") as server:
+        url = server.wait().url
+        assert send(url, bytes(21_000_000)).status_code == 413
+        assert requests.get(url + "monitoring/summary", timeout=20).status_code in (403, 404)
+        refused = requests.post(f"{url}gradio_api/run/{name}", json={"data": ["a"]}, timeout=20)
+        assert refused.status_code == 404  # nothing runs beside the queue
 
 
 def test_curl_gets_a_result_in_two_calls(serve):
