@@ -86,7 +86,8 @@ def find_app(name, root=ROOT):
         if not app.is_step and app.folder.name == name:
             return app
     for app in apps:
-        if name in app.names or name in (app.file.name, str(app.file.relative_to(root))):
+        files = (app.file.name if app.is_step else "", str(app.file.relative_to(root)))
+        if name and name in (*app.names, *files):
             return app
     names = ", ".join(app.name for app in apps)
     problem = f'There is no app "{name}".' if name else "Which app? Set APP=..., such as APP=sepia."

@@ -27,7 +27,7 @@ sys.path.insert(0, str(SCRIPTS))
 from apps import App, find_app  # noqa: E402
 from maintain.browser import find_browser, save_screenshot  # noqa: E402
 from random_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
-from server import Server, free_port  # noqa: E402
+from server import Failed, Server, free_port  # noqa: E402
 from smoke import start_app  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
@@ -142,13 +142,13 @@ def run_main(file, python=sys.executable, **environment):
     return Server([python, file], cwd="/", **settings)
 
 
-def start_main(file, port, python=sys.executable, log=subprocess.PIPE, **environment):
+def start_main(file, port, python=sys.executable, **environment):
     """Run `python main.py` as in a container, and return the process."""
     return subprocess.Popen(
         [python, str(file)],
         cwd="/",
         env={**os.environ, "PORT": str(port), **environment},
-        stdout=log,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         # what runs in the background of a script ignores SIGINT, and so would the app
@@ -162,27 +162,18 @@ def started_main(folder, temporary, port=None, errors=False, **environment):
 
     Yields it as `Served`, and its process.
     """
-    port, log = port or free_port(), temporary.with_suffix(".log")
-    url, place = f"http://127.0.0.1:{port}/", {"GRADIO_TEMP_DIR": str(temporary)}
-    environment = {"GRADIO_SERVER_NAME": "127.0.0.1", **place, **environment}
-    with log.open("w") as stream:
-        for last in (False, True):
-            process = start_main(folder / "main.py", port, log=stream, **environment)
-            try:
-                wait_until_open(process, url)
-                break
-            except AssertionError:  # on a busy machine, Gradio waits only 3 s for its own page
-                if last or "ReadTimeout" not in log.read_text():
-                    raise AssertionError(log.read_text()) from None
+    settings = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_TEMP_DIR": temporary, **environment}
+    settings |= {"port": port or free_port(), "log": temporary.with_suffix(".log")}
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(run_main(folder / "main.py", **settings))
         try:
-            yield Served(url, temporary, log), process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            finally:
-                process.kill()
-    assert errors or "Traceback" not in log.read_text(), log.read_text()
+            server.wait()
+        except Failed as error:  # on a busy machine, Gradio waits only 3 s for its own page
+            if "ReadTimeout" not in str(error):
+                raise
+            server = stack.enter_context(run_main(folder / "main.py", **settings)).wait()
+        yield Served(server.url, temporary, server.log), server.process
+    assert errors or "Traceback" not in server.printed(), server.printed()
 
 
 NGINX = """daemon off; pid nginx.pid; error_log error.log;
