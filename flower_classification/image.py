@@ -156,13 +156,13 @@ def check_tiff(data):
     return deep and colours > 1
 
 
-def extent(pixels, beyond=math.inf):
+def extent(pixels, beyond=math.inf, few=FEW):
     """Return the lowest and the highest value, but for the few, and for those from `beyond` on."""
     values = pixels.reshape(-1)
     values = values[:: max(1, values.size // 1_000_000)]
     usual = values[values < beyond]
     values = np.sort(usual if usual.size else values)
-    few = math.ceil(FEW * values.size) if values.size > 1 else 0
+    few = math.ceil(few * values.size) if values.size > 2 else 0
     return values[few].item(), values[-1 - few].item()
 
 
@@ -170,13 +170,15 @@ def to_8_bits(pixels, whole):
     """Return grey values, height x width, as 8 bits, scaled by the rule of read_image()."""
     if not np.isfinite([pixels.min(), pixels.max()]).all():
         refuse(f"This image has values that are no numbers (NaN or infinite). {CONVERT}")
-    low, high = extent(pixels, 65535 if whole and pixels.max() == 65535 else math.inf)
+    beyond = 65535 if whole and pixels.max() == 65535 else math.inf
+    low, high = extent(pixels, beyond)
     if low < -0.001 * abs(high):
         refuse(f"This image has values below 0, down to {pixels.min():g}. {CONVERT}")
     bits = max(8 * whole, math.ceil(0.999 * high).bit_length(), 1)
     grey = np.clip(pixels / (2**bits - 1), 0, 1) * 255
-    shades = (high - low) / (2**bits - 1) * 255
-    if high > low and ((whole and high < 1024 and shades < 32) or shades < 3) and low < 0.98 * high:
+    dark, bright = extent(pixels, beyond, 0.01)
+    shades, usual = ((b - a) / (2**bits - 1) * 255 for a, b in ((low, high), (dark, bright)))
+    if low < 0.98 * high and ((whole and high < 1024 and usual < 32) or shades < 3):
         refuse(
             f"This image seems empty: nearly all its values are from {low:g} to {high:g}. {CONVERT}"
         )
