@@ -569,7 +569,7 @@ def test_messages_about_images_are_those_of_the_table():
     rows = section.partition("|---|---|")[2]
     shown = [text.partition("...")[0] for text in re.findall(r"`(.+?)`", rows)]
     file = ROOT / "example_apps" / "image.py"
-    said = re.findall(r'refuse\(f?"(.*)"\)', file.read_text(encoding="utf-8"))
+    said = re.findall(r'refuse\(\s*f?"(.*)"', file.read_text(encoding="utf-8"))
     said.remove("Please choose an image first.")
     # with its constants, up to what differs from image to image
     constants = runpy.run_path(str(file))
