@@ -25,10 +25,10 @@ def grey_ramp(top):
 
 
 def transparent():
-    """Return an image of which one pixel can be seen; with none, a program does not use alpha."""
+    """Return an image of which one white pixel shows; with none, alpha would not count."""
     image = drawing().convert("RGBA")
     image.putalpha(Image.new("L", image.size, 0))
-    image.putpixel((0, 0), (40, 90, 160, 255))
+    image.putpixel((0, 0), (255, 255, 255, 255))
     return image
 
 

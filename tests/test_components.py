@@ -20,7 +20,7 @@ from conftest import ROOT, nginx_before, started_main, wait_for, wait_until_open
 from gradio_client import Client
 from maintain.browser import find_browser
 from playwright.sync_api import expect
-from smoke import free_port
+from server import free_port
 
 NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]

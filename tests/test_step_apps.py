@@ -136,7 +136,7 @@ def test_a_microscope_image_keeps_its_shades(client, good_images, name):
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
 def test_transparent_becomes_white(client, good_images):
     brightest = np.asarray(sepia(client, good_images["transparent.png"]))[..., 0]
-    assert (brightest[1:] == 255).all()
+    assert (brightest == 255).all()
 
 
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)

@@ -21,7 +21,7 @@ import gradio as gr
 import guard
 import orjson
 from image import refuse
-from middleware import Refused, is_upload, limited, read, replay
+from middleware import Refused, is_upload, limited, replay
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -91,7 +91,8 @@ async def look(request, path):
     """Return a request to the one tool, and a response if it is not passed on; or raise Refused."""
     scope, receive, response = request.scope, request.receive, None
     if request.method == "POST" and path == MCP:
-        body = await read(limited(request, MAX_MESSAGE))
+        chunks = Request({"type": "http"}, limited(request, MAX_MESSAGE)).stream()
+        body = b"".join([chunk async for chunk in chunks])
         try:
             message = orjson.loads(body)
             method, tool = str(message["method"]), (message.get("params") or {}).get("name", TOOL)
