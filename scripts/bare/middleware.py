@@ -184,6 +184,7 @@ class Guard:
             for file in self.uploads.glob("*"):
                 if file.is_file():  # half an upload; a whole one is in a folder
                     with contextlib.suppress(OSError):  # on Windows, one that is being written
+                        os.truncate(file, 0)  # it is still open, and would keep its place
                         file.unlink()
             response = refuse(507, "The app's disk is full. Please try again later.")
         if not started:
