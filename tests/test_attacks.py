@@ -309,7 +309,7 @@ def test_a_response_that_is_never_read_is_counted(attacked):
             idle.append(socket.create_connection((host, int(port)), timeout=10))
             path = f"/gradio_api/call/echo/{response.json()['event_id']}"
             idle[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        # how many are refused depends on how much the computer itself takes off the app's hands
+        assert refused > 10
         assert memory(process) - before < 600
         assert greets(served)
     finally:
