@@ -68,15 +68,19 @@ def install(tmp_path, index):
     """Return a function that installs `lines` in a copy of the tools; it returns the process."""
     shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
 
-    def run(*lines, torch_index=index.url + "/cpu", options=()):
+    def run(*lines, torch_index=index.url + "/cpu", only=()):
         (tmp_path / "requirements.txt").write_text("\n".join(lines) + "\n")
         # pip asks this index alone, whatever this machine's settings are
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
         environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url + "/simple"}
         environment |= {"TORCH_INDEX": torch_index}
+        program = (
+            "import sys; from install import ROOT, provide;"
+            'provide(ROOT / "requirements.txt", only=sys.argv[1:])'
+        )
         return subprocess.run(
-            [sys.executable, "scripts/install.py", "requirements.txt", *options],
-            cwd=tmp_path,
+            [sys.executable, "-c", program, *only],
+            cwd=tmp_path / "scripts",
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -142,14 +146,14 @@ def test_a_second_start_asks_nobody_until_something_changes(install, index, tmp_
 def test_constraints_choose_the_version_and_a_change_of_them_counts(install, tmp_path):
     for version_ in ("1.0", "1.1"):
         (tmp_path / "constraints.txt").write_text(f"leaf=={version_}\n")
-        ended = install("-c constraints.txt", "leaf", options=("--only", "leaf"))
+        ended = install("-c constraints.txt", "leaf", only=["leaf"])
         assert ended.returncode == 0, ended.stdout
         assert version(tmp_path, "leaf") == version_
 
 
 @pytest.mark.slow
 def test_only_the_packages_asked_for(install, tmp_path):
-    assert install("leaf==1.0", "torch==2.0", options=["--only", "leaf"]).returncode == 0
+    assert install("leaf==1.0", "torch==2.0", only=["leaf"]).returncode == 0
     assert version(tmp_path, "leaf") == "1.0"
     assert version(tmp_path, "torch") == ""
 

@@ -100,7 +100,8 @@ def test_a_link_to_what_is_not_in_the_site_leads_to_the_repository(link, address
 
 
 def build(root, folder):
-    command = [sys.executable, "-m", "website.build", "--folder", folder]
+    program = "import sys; from maintain.website.build import build; build(sys.argv[1])"
+    command = [sys.executable, "-c", program, folder]
     return subprocess.run(command, cwd=root / "scripts", capture_output=True, text=True)
 
 
