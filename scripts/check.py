@@ -256,7 +256,7 @@ def api_open(app):
     """Programs can call it past the queue. Write demo.queue(api_open=False)"""
     queues = [call for source in app.launchers for call in source.calls("queue")]
     closed = any(value_of(call, "api_open") in (False, ...) for call in queues)
-    if app.code.calls("launch") and not closed:
+    if "gradio" in app.code.imported and app.code.calls("launch") and not closed:
         return app.main
 
 

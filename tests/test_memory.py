@@ -4,7 +4,7 @@ import asyncio
 import shutil
 
 import pytest
-from conftest import SCRIPTS, long, run_main
+from conftest import SCRIPTS, long, run_async, run_main
 from maintain.bench import users
 from maintain.bench.photos import make_photo
 
@@ -36,7 +36,7 @@ def test_memory_and_uploads_level_off(classifier, tmp_path, name, step):
     with run_main(folder / "main.py", GRADIO_TEMP_DIR=tmp_path / "uploads") as server:
         server.wait()
         for _ in range(5):
-            asyncio.run(make_predictions(server.url, function, own, step))
+            run_async(make_predictions(server.url, function, own, step))
             memory.append(server.memory())
             files.append(sum(file.is_file() for file in (tmp_path / "uploads").rglob("*")))
     assert memory[-1] < 1.1 * memory[0], memory
