@@ -190,10 +190,14 @@ http {{
 """
 
 
-def run_async(coroutine):
-    """Run a coroutine in a thread of its own: while there is a browser, Playwright has a loop."""
+def in_thread(function, *arguments):
+    """Call what runs coroutines: while there is a browser, Playwright has a loop in this thread."""
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
+        return thread.submit(function, *arguments).result()
+
+
+def run_async(coroutine):
+    return in_thread(asyncio.run, coroutine)
 
 
 @contextlib.contextmanager

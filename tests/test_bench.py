@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from apps import find_app
-from conftest import SCRIPTS
+from conftest import SCRIPTS, in_thread
 from maintain.bench import load, measure
 from PIL import Image
 
@@ -105,7 +105,7 @@ def test_load_notices_a_result_that_is_somebody_else_s(tmp_path, capsys, result,
     app = tmp_path / "greeting_app.py"
     app.write_text(APP.format(result=result), encoding="utf-8")
     try:
-        ended = load.main(str(app), 5, 8)
+        ended = in_thread(load.main, str(app), 5, 8)
     except SystemExit as error:
         ended = error.code
     printed = capsys.readouterr().out
