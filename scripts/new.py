@@ -8,6 +8,7 @@ gets what GitHub needs to build and publish its image. Needs nothing but Python.
 
 import argparse
 import ast
+import itertools
 import keyword
 import os
 import re
@@ -118,12 +119,10 @@ def add_starting_point(point, folder):
     page.write_bytes(ours)
     todo = [*folder.glob("*.py")]
     while todo:
-        for module in recipes.modules(todo.pop()):
-            there = [
-                place / f"{module}.py" for place in SHARED if (place / f"{module}.py").exists()
-            ]
-            if there and not (folder / there[0].name).exists():
-                todo.append(Path(shutil.copy(there[0], folder)))
+        names = [f"{module}.py" for module in recipes.modules(todo.pop())]
+        for place, name in itertools.product(SHARED, names):
+            if (place / name).exists() and not (folder / name).exists():
+                todo.append(Path(shutil.copy(place / name, folder)))
     recipes.add_packages(folder, [point])
     if (folder / "data").exists():
         dockerfile, app = folder / "Dockerfile", "\n# The app: all Python files"
@@ -134,15 +133,12 @@ def add_starting_point(point, folder):
 def find_source(name):
     """Return the app or the starting point of this name, or end the program with a message."""
     points = {point.name: point for point in recipes.find_recipes("starting point")}
-    apps = find_apps()
-    if name in points and not any(app.folder.name == name for app in apps):
+    if name in points and not any(app.folder.name == name for app in find_apps()):
         return points[name]
-    if name and not any(name.strip("/") in (*app.names, app.file.name) for app in apps):
-        names = ", ".join([*(app.name for app in apps), *points])
-        sys.exit(
-            f'There is no app "{name}" to begin with. There are: {names}.\n`make list` tells more.'
-        )
-    app = find_app(name)
+    try:
+        app = find_app(name)
+    except SystemExit as error:
+        sys.exit(f"{error}\nThere are starting points, too: {', '.join(points)}.")
     return app._replace(file=BARE / "main.py") if app.file.name == "hello_app.py" else app
 
 
@@ -183,9 +179,8 @@ def make_folder(app, name, chosen=()):
     try:
         copy_folder(app, unfinished, name.replace("_", " ").capitalize(), name)
         left = recipes.put_in(chosen, unfinished) if chosen else {}
-        origin.write_note(
-            unfinished, folder_of(app).name if isinstance(app, App) else app.name, chosen
-        )
+        source = folder_of(app).name if isinstance(app, App) else app.name
+        origin.write_note(unfinished, source, chosen)
         unfinished.rename(ROOT / name)
         return left
     finally:
@@ -194,23 +189,21 @@ def make_folder(app, name, chosen=()):
 
 def next_steps(app, name, chosen=(), left=()):
     """Return, in a few lines, what was made and what to do next."""
-    if not isinstance(app, App):
+    points = [] if isinstance(app, App) else [app]
+    if points:
         source = f"the starting point {app.name}"
     else:
         source = os.path.relpath(app.file if app.is_step else app.folder, ROOT)
-    if isinstance(app, App) and not app.is_step and (app.folder / "download_model.py").exists():
+    code = "your function, its inputs and outputs, and the first line"
+    other = ("requirements.txt", "each package that you import, as name==version")
+    if not points and not app.is_step and (app.folder / "download_model.py").exists():
         source, code = f"{source}, without its weights", 'the part "Your model", and the first line'
         other = ("download_model.py", "where your weights are; or delete it, and put them in data/")
-    else:
-        code = "your function, its inputs and outputs, and the first line"
-        other = ("requirements.txt", "each package that you import, as name==version")
-    pages = [each.page for each in chosen] if isinstance(app, App) else [app.page]
-    if not isinstance(app, App):
-        pages += [each.page for each in chosen]
-    if pages:
+    after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"
+    if points or chosen:
         added = f", with {', '.join(each.name for each in chosen)}" if chosen else ""
-        pages = ", ".join(page.relative_to(ROOT).as_posix() for page in pages)
-        made = [f"Made {name}, from {source}{added}. What to do next: {pages}"]
+        pages = ", ".join(each.page.relative_to(ROOT).as_posix() for each in [*points, *chosen])
+        made = [f"Made {name}, from {source}{added}. What to do next: {pages}", after]
         for recipe in left:
             made.append(f"\nLines of {recipe.name} are missing: main.py {left[recipe]}.")
             made.append(f"Write them into {name}/main.py where they belong in your app:\n")
@@ -219,7 +212,6 @@ def next_steps(app, name, chosen=(), left=()):
     rows = [("main.py", code), other, ("README.md", "what users must know about your app")]
     width = max(len(file) for file, _ in rows)
     lines = [f"  {name}/{file:{width}}  {what}\n" for file, what in rows]
-    after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"
     after += "\nNo Docker? GitHub can build it: docs/workshop/3-container.md, Without Docker"
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
