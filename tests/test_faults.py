@@ -105,6 +105,34 @@ def test_stalled_upload_hinders_nobody_and_who_leaves_leaves_nothing(copy, tmp_p
         assert greet(served)
 
 
+def test_what_no_page_uploads_is_deleted_too(copy, tmp_path):
+    """Gradio's parser leaves files under another name than the page's where they are."""
+    folder = copy("bare", "guard.py", "KEEP_S = 10, 1800", "KEEP_S = 1, 2")
+    (system := tmp_path / "system").mkdir()
+    with started_main(folder, tmp_path / "uploads", TMPDIR=str(system)) as (served, _):
+        before = files_in(system)
+        for route in ("upload", "component_server", "process_recording", "run/greet"):
+            for name in ("video", "files", "file"):
+                form = {name: ("scan.png", bytes(2_000_000))}
+                requests.post(f"{served.url}gradio_api/{route}", files=form, timeout=10)
+        wait_for(lambda: not files_in(served.uploads) and files_in(system) == before)
+        assert greet(served)
+
+
+def test_beyond_its_limit_the_oldest_uploads_go(copy, tmp_path):
+    folder = copy("bare", "guard.py", "MAX_KEPT, MAX_OPEN = 2e9", "MAX_KEPT, MAX_OPEN = 1e6")
+    guard = folder / "guard.py"
+    guard.write_text(guard.read_text().replace("KEEP_S = 10, 1800", "KEEP_S = 1, 1800"))
+    with started_main(folder, tmp_path / "uploads") as (served, _):
+        files = []
+        for number in range(5):
+            files.append(Path(upload(served, bytes(300_000), f"{number}.jpg").json()[0]))
+            time.sleep(0.1)
+        wait_for(lambda: sum(file.exists() for file in files) == 3)
+        time.sleep(2)
+        assert [file.exists() for file in files] == [False, False, True, True, True]
+
+
 def test_full_disk_is_told_and_the_app_goes_on(copy, tmp_path, browser):
     folder, place = copy("resnet"), tmp_path / "small"
     page = browser.new_page()  # not the fixture: the refusal is an error in the console

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -336,3 +337,82 @@ def test_a_step_app_in_its_image_is_closed(tmp_path, private, name):
         shutil.copy(ROOT / "example_apps" / helper, tmp_path)
     with started_main(tmp_path, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
         check_closed(served, private)
+
+
+# ---- The files by themselves ----
+
+IMPORTED = """
+import logging, os, signal, sys, tempfile
+import gradio, httpx, orjson, torch  # what they import may do things
+
+def state():
+    loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
+    return [
+        dict(os.environ),
+        sys.excepthook,
+        signal.getsignal(signal.SIGINT),
+        signal.getsignal(signal.SIGTERM),
+        sorted(os.listdir(tempfile.gettempdir())),
+        {each.name: each.filters for each in loggers},
+        gradio.Blocks.launch,
+        torch.get_num_threads(),
+    ]
+
+before = state()
+import cores, guard, image, middleware, weights
+after = state()
+after[5] = {name: after[5][name] for name in before[5]}
+assert after == before, (before, after)
+print("here", flush=True)
+__import__("time").sleep(60)
+"""
+
+
+def test_importing_the_files_does_nothing_and_ctrl_c_is_seen(tmp_path):
+    folder = ROOT / find_app("resnet").folder.name
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", IMPORTED],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        assert process.stdout.readline() == "here\n", process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
+        assert process.returncode == -signal.SIGINT
+    finally:
+        process.kill()
+
+
+TWICE = """
+import gradio as gr
+from gradio_client import Client
+from guard import prepare_uploads, settings
+
+for greeting in ("Hello ", "Hej "):  # the cell of a notebook, run again
+    prepare_uploads()
+    demo = gr.Interface(greeting.__add__, "text", "text", api_name="greet")
+    given = settings(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+    before = [*given["app_kwargs"]["middleware"]]
+    _, url, _ = demo.launch(**given)
+    print(Client(url, verbose=False).predict("Ada", api_name="/greet"), flush=True)
+    assert given["app_kwargs"]["middleware"] == before
+    demo.close()
+"""
+
+
+@pytest.mark.slow
+def test_a_cell_of_a_notebook_can_launch_again(tmp_path):
+    environment = {**os.environ, "PORT": str(free_port()), "GRADIO_TEMP_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", TWICE]
+    folder = ROOT / "scripts" / "bare"
+    ended = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert [each for each in ended.stdout.splitlines() if "Ada" in each] == ["Hello Ada", "Hej Ada"]
