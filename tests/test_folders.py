@@ -12,7 +12,8 @@ BARE = SCRIPTS / "bare"
 FOLDERS = [BARE, *(find_app(name).folder for name in CLASSIFIERS)]
 IN_EACH = ["main.py", "guard.py", "middleware.py", "README.md", "requirements.txt", "Dockerfile"]
 IN_EACH += [".dockerignore", "start-script.sh"]
-OF_A_MODEL = ["image.py", "cores.py", "weights.py", "download_model.py", "data/README.md"]
+OF_A_MODEL = ["image.py", "pixels.py", "cores.py", "weights.py", "download_model.py"]
+OF_A_MODEL += ["data/README.md"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -20,7 +20,8 @@ from gradio.media import get_image
 from PIL import Image, ImageCms
 
 sys.path.append(str(ROOT / "example_apps"))
-from image import FORMATS, read_image
+from image import read_image
+from pixels import FORMATS
 
 PHOTO = Image.open(get_image("lion.jpg")).convert("RGB").resize((640, 480))
 RGB = np.asarray(PHOTO)

@@ -17,7 +17,7 @@ CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_im
 PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "weights.py", "download_model.py")}
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
-PLACES["image.py"] = (*CLASSIFIERS, "example_apps")
+PLACES |= {name: (*CLASSIFIERS, "example_apps") for name in ("image.py", "pixels.py")}
 PLACES["safe_csv.py"] = ("docs/recipes/many_images/files", "scripts/scale")
 for name in ("guard.py", "middleware.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
