@@ -213,7 +213,7 @@ def main():
         except OSError:
             told = {"refused": "This file is not here any more. Please upload it again."}
         except MemoryError:
-            told = {"refused": "This image takes too much memory. Please make it smaller."}
+            return  # which tells image.py
         sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
         sys.stdout.buffer.write(pixels)
         sys.stdout.buffer.flush()

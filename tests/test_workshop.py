@@ -565,7 +565,7 @@ def test_messages_of_the_gallery_are_those_of_the_table(line):
         assert part.strip() in source
 
 
-def test_messages_about_images_are_those_of_the_table():
+def test_messages_about_images_are_those_of_the_table(monkeypatch):
     section = TROUBLE.read_text(encoding="utf-8").partition("## Images")[2].partition("\n## ")[0]
     rows = section.partition("|---|---|")[2]
     shown = [text.partition("...")[0] for text in re.findall(r"`(.+?)`", rows)]
@@ -574,5 +574,8 @@ def test_messages_about_images_are_those_of_the_table():
     # with its constants, up to what differs from image to image
     constants = runpy.run_path(str(file))
     said = [re.split(r"{(?![A-Z])", text)[0].format(**constants) for text in said]
+    monkeypatch.syspath_prepend(file.parent)
+    limits = runpy.run_path(str(file.with_name("image.py")))
+    said += [limits["TOO_MUCH"], limits["TOO_SLOW"]]
     assert [text for text in said if not text.startswith(tuple(shown))] == []
     assert [text for text in shown if not any(s.startswith(text) for s in said)] == []
