@@ -63,6 +63,13 @@ def classify(many, *files):
     return {row[0]: (row[1], row[-1]) for row in rows}
 
 
+def test_after_five_images_that_take_too_long_the_others_are_not_waited_for(many):
+    rows = [["a.png", many.TOO_SLOW], ["b.png", ""], ["c.png", many.TOO_MUCH]]
+    assert list(many.few_costly(rows)) == rows
+    with pytest.raises(gr.Error, match="5 of these images take too much"):
+        list(many.few_costly(3 * rows))
+
+
 def claim(file, content, place, value):
     """Make a ZIP file with one image whose list of contents says something else about it."""
     whole = bytearray(zip_file(file, {"b.png": content}).read_bytes())

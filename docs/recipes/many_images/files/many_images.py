@@ -19,10 +19,12 @@ from pathlib import Path
 
 import gradio as gr
 import safe_csv
+from image import TOO_MUCH, TOO_SLOW
 from middleware import MAX_FILES
 
 MAX_IMAGES = 1000
 MAX_UPLOAD = 100_000_000  # bytes that are sent at once; SciLifeLab Serve lets no more through
+MAX_COSTLY = 5  # images that go beyond what one may take
 MAX_UNPACKED = 500_000_000  # bytes of all images in ZIP files
 LIMITS = (
     f"Up to {MAX_FILES} files and {MAX_UPLOAD // 10**6} MB at once. ZIP files may hold up to "
@@ -50,7 +52,7 @@ def add_to_page(predict):
         """Classify uploaded images and ZIP files of them: a table for the page, and a CSV file."""
         progress(0, desc="Looking through the files")
         total = count(files)
-        rows = classify(files, predict, uploads)
+        rows = few_costly(classify(files, predict, uploads))
         rows = list(progress.tqdm(rows, desc="Classifying", total=total, unit="images"))
         file = Path(tempfile.mkdtemp(dir=uploads), "predictions.csv")
         safe_csv.write(file, [COLUMNS, *rows])
@@ -170,6 +172,16 @@ def classify(uploads, predict, place):
                 for image in images:
                     unpacked = functools.partial(predict_packed, predict, archive, image, folder)
                     yield row(before + image.filename, unpacked)
+
+
+def few_costly(rows):
+    """Yield rows, but refuse all once MAX_COSTLY images took too long: others are waiting."""
+    costly = 0
+    for each in rows:
+        costly += each[-1] in (TOO_MUCH, TOO_SLOW)
+        if costly == MAX_COSTLY:
+            refuse(f"{MAX_COSTLY} of these images take too much time or memory. {TOO_SLOW}")
+        yield each
 
 
 def predict_packed(predict, archive, image, folder):
