@@ -7,10 +7,13 @@ unpack to gigabytes, or take minutes: that ends the process, and nobody but its 
 import contextlib
 import json
 import math
+import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import gradio as gr
 import pixels
@@ -46,8 +49,21 @@ def read_image(upload, enough=None):
     return read_with(pixels, upload, enough=enough)
 
 
+def preview(upload):
+    """Return an upload for the page: what browsers do not show right, as a PNG of what is read."""
+    image = read_with(pixels, upload, unless_shown=True)
+    return save(image) if image else upload
+
+
+def save(image):
+    """Save an image like an upload, which is deleted on time; return its path."""
+    file = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]), "image.png")
+    image.save(file, compress_level=1)
+    return str(file)
+
+
 def read_with(module, upload, **options):
-    """Return what read(path, **options) of a module makes of an upload, as 8-bit RGB.
+    """Return what read(path, **options) of a module makes of an upload: 8-bit RGB, or None.
 
     Raises gr.Error with the message of pixels.Refused, or with that of a limit.
     """
@@ -61,11 +77,13 @@ def read_with(module, upload, **options):
             reader.stdin.write(json.dumps(asked).encode() + b"\n")
             reader.stdin.flush()
             told = json.loads(reader.stdout.readline())
-            if "size" in told:
+            if told.get("size"):
                 rgb = bytearray(3 * math.prod(told["size"]))
                 if reader.stdout.readinto(rgb) == len(rgb):
                     return Image.frombuffer("RGB", told["size"], rgb)
                 raise EOFError
+            if "refused" not in told:
+                return None
         except (OSError, EOFError, ValueError):  # the process has ended
             told = {"refused": TOO_MUCH if late.is_alive() else TOO_SLOW}
             reader.kill()

@@ -42,10 +42,15 @@ def refuse(message):
     raise Refused(message)
 
 
-def read(path, enough=None):
-    """Return an image file as 8-bit RGB, by the rule of read_image(); raise Refused."""
+def read(path, enough=None, unless_shown=False):
+    """Return an image file as 8-bit RGB, by the rule of read_image(); raise Refused.
+
+    With `unless_shown`, return None for a file that browsers show as it is read.
+    """
     data = Path(path).read_bytes()
     try:
+        if unless_shown and is_shown(data):
+            return None
         return convert(data, enough)
     except Refused:
         raise
@@ -98,6 +103,16 @@ def convert(data, enough):
     if enough and max(image.size) > longest:  # 10,000 x 1 would be resized to 2,560,000 x 256
         image = ImageOps.fit(image, [min(side, longest) for side in image.size])
     return image
+
+
+def is_shown(data):
+    """Tell whether browsers show a file as convert() reads it."""
+    image = Image.open(io.BytesIO(without_comments(data)), formats=FORMATS)
+    turned = image.format != "JPEG" and image.getexif().get(0x0112, 1) != 1
+    plain = image.mode in ("1", "L", "P", "RGB") and not image.has_transparency_data
+    frames = 1 if image.format == "JPEG" else getattr(image, "n_frames", 1)
+    known = image.format in ("PNG", "JPEG", "GIF", "WEBP", "BMP")
+    return known and plain and not turned and frames == 1 and not is_deep(data)
 
 
 def is_deep(data):
@@ -196,7 +211,8 @@ def limit(megabytes):
 def main():
     """Read a file for each line of JSON: {"module": ..., "path": ..., and what its read() takes}.
 
-    The response is a line of JSON, and after {"size": [width, height]} all pixels.
+    The response is a line of JSON, and after {"size": [width, height]} all pixels. A size of null
+    stands for None.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app; this ends with it
     logging.disable()  # tifffile's warnings name files
@@ -204,10 +220,11 @@ def main():
     limit(int(sys.argv[1]))
     for line in sys.stdin.buffer:
         asked = json.loads(line)
-        pixels = b""
+        image, pixels = None, b""
         try:
             image = importlib.import_module(asked.pop("module")).read(**asked)
-            told, pixels = {"size": image.size}, np.ascontiguousarray(image)
+            told = {"size": image and image.size}
+            pixels = b"" if image is None else np.ascontiguousarray(image)
         except Refused as refused:
             told = {"refused": str(refused)}
         except OSError:

@@ -1,16 +1,12 @@
 """Read TIFF files from microscopes and scanners, or say in a message what to do about them.
 
-from lab_image import read_image     # replaces that of image.py
-lab_image.add_to_page(image)         # at the end of the page
+from lab_image import preview, read_image     # replaces those of image.py
+lab_image.add_to_page(image)                  # at the end of the page
 """
-
-import os
-import tempfile
-from pathlib import Path
 
 import gradio as gr
 import lab_pixels
-from image import read_with
+from image import read_with, save
 
 # The values that become black and white, as in training: (0, 4095) for a camera of 12 bits,
 # (-160, 240) for soft tissue in CT. None: 0, and the most that the bit depth allows.
@@ -19,15 +15,11 @@ RANGE = None
 
 def add_to_page(image):
     """Add a part to the page that opens a plane of a TIFF, and shows it as the `image` there."""
-    uploads = os.environ["GRADIO_TEMP_DIR"]  # what is in this folder is deleted on time
 
     def open_tiff(file, plane, channel):
         """Return one plane of an uploaded TIFF as a PNG with 8 bits, as the model gets it."""
         chosen = {"plane": plane or 0, "channel": channel or 0}
-        opened = read_with(lab_pixels, file, **chosen, limits=RANGE)
-        saved = Path(tempfile.mkdtemp(dir=uploads), "plane.png")
-        opened.save(saved)
-        return str(saved)
+        return save(read_with(lab_pixels, file, **chosen, limits=RANGE))
 
     how = "It becomes your image above, as the model sees it. Then press Submit."
     gr.Markdown(f"## {lab_pixels.PART}\n{how}")
@@ -44,3 +36,9 @@ def add_to_page(image):
 def read_image(upload, enough=None):
     """Return an uploaded image as 8-bit RGB, as image.py does, of a TIFF the only plane."""
     return read_with(lab_pixels, upload, enough=enough, limits=RANGE)
+
+
+def preview(upload):
+    """Return an upload for the page: what browsers do not show right, as a PNG of what is read."""
+    image = read_with(lab_pixels, upload, limits=RANGE, unless_shown=True)
+    return save(image) if image else upload

@@ -24,16 +24,16 @@ ALL = slice(None)
 PART = "TIFF from a microscope or scanner"  # of the page
 
 
-def read(path, enough=None, plane=None, channel=None, limits=None):
+def read(path, enough=None, plane=None, channel=None, limits=None, unless_shown=False):
     """Return an image file as 8-bit RGB, of a TIFF the chosen plane; raise Refused with a message.
 
     pixels.py reads all other files, and TIFFs with a palette, CMYK, transparency or JPEG
     compression. `plane` and `channel` count from 1, 0 stands for the only one, and None says that
     the user cannot choose here. Red, green and blue are one channel. Channels are the axes C and S
     of tifffile, and planes are all others; with several of these, the last one counts fastest.
-    `limits` are the values that become black and white.
+    `limits` are the values that become black and white. `unless_shown`: see pixels.read().
     """
-    return read_tiff(path, plane, channel, limits) or pixels.read(path, enough)
+    return read_tiff(path, plane, channel, limits) or pixels.read(path, enough, unless_shown)
 
 
 def read_tiff(path, plane, channel, limits):
