@@ -208,7 +208,7 @@ def other(image):
 @other
 def predict(image):
     # my own way
-    return {label: 0.5 for label in LABELS}
+    return {label: 0.5 for label in LABELS if read_image(image)}
 
 
 prepare_uploads()
