@@ -74,8 +74,8 @@ def colours(top):
     return np.stack([ramp, ramp[:, ::-1], ramp / 2], -1)
 
 
-def save_png_of_16_bits(file, pixels):
-    """Write colours of 16 bits as a PNG, which Pillow cannot."""
+def png_of_16_bits(pixels):
+    """Return colours of 16 bits as a PNG, which Pillow cannot write."""
     height, width, samples = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[samples], 0, 0, 0)
@@ -84,7 +84,7 @@ def save_png_of_16_bits(file, pixels):
     for kind, data in chunks:
         content += struct.pack(">I", len(data)) + kind + data
         content += struct.pack(">I", zlib.crc32(kind + data))
-    file.write_bytes(content)
+    return content
 
 
 def save_scientific(folder):
@@ -150,9 +150,9 @@ def save_scientific(folder):
         tifffile.imwrite(folder / name, pixels, **options)
     Image.fromarray(whole).save(folder / "lzw.tif", compression="tiff_lzw")
     opaque = np.full((HEIGHT, WIDTH, 1), 65535)
-    save_png_of_16_bits(folder / "colours_16.png", colours(65535))
-    save_png_of_16_bits(folder / "colours_12_in_16.png", colours(4095))
-    save_png_of_16_bits(folder / "alpha_12_in_16.png", np.dstack([colours(4095), opaque]))
+    (folder / "colours_16.png").write_bytes(png_of_16_bits(colours(65535)))
+    (folder / "colours_12_in_16.png").write_bytes(png_of_16_bits(colours(4095)))
+    (folder / "alpha_12_in_16.png").write_bytes(png_of_16_bits(np.dstack([colours(4095), opaque])))
     (folder / "photo.heic").write_bytes(b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(200))
     outcomes = {name: outcome for name, (*_, outcome) in tiffs.items()}
     outcomes |= {"lzw.tif": None, "colours_16.png": None, "photo.heic": "HEIC photo"}

@@ -88,7 +88,7 @@ def convert(data, enough):
     image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":  # grey with more than 8 bits
         image = Image.fromarray(to_8_bits(np.asarray(image), image.mode[0] == "I"))
-    elif deep and extent(np.asarray(image)[..., :3])[1] < 128:  # Pillow keeps the upper 8 bits
+    elif deep and is_dark(np.asarray(image)[..., :3]):  # Pillow keeps the upper 8 bits
         refuse(f"This image has 16 bits per colour and does not use them all. {CONVERT}")
     palette = image.getextrema() if image.mode == "P" else (0, 0)
     if image.has_transparency_data:
@@ -103,6 +103,14 @@ def convert(data, enough):
     if enough and max(image.size) > longest:  # 10,000 x 1 would be resized to 2,560,000 x 256
         image = ImageOps.fit(image, [min(side, longest) for side in image.size])
     return image
+
+
+def is_dark(colours):
+    """Tell whether colours of 8 bits use half of them at most, but for a scale bar or a few."""
+    pixels = colours.max(axis=-1)
+    high = extent(pixels, 255 if pixels.max() == 255 else math.inf)[1]
+    mask = high == 0 and (pixels == 255).mean() > 0.01
+    return high < 128 and not mask
 
 
 def is_shown(data):
@@ -160,10 +168,13 @@ def check_tiff(data):
         refuse("This file has more than one plane or channel. Save the one you need as a PNG.")
     deep = page.bitspersample > 8
     kind = str(page.dtype)
-    if kind not in ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float32"):
+    kinds = ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float32")
+    if kind not in (("uint8", "uint16") if colours > 1 else kinds):
         refuse(f"This TIFF file holds numbers of the type {kind}. {CONVERT}")
-    if deep and (page.planarconfig == 2 or page.photometric == 0):
-        refuse(f"This TIFF file has 16 bits in an unusual order. {CONVERT}")
+    # Pillow 12.3 takes the bytes of packed 32-bit numbers in the order in which they are not
+    swapped = tiff.byteorder == ">" and page.bitspersample == 32 and page.compression != 1
+    if swapped or (deep and (page.planarconfig == 2 or page.photometric == 0)):
+        refuse(f"This TIFF file has {page.bitspersample} bits in an unusual order. {CONVERT}")
     return deep and colours > 1
 
 
@@ -181,7 +192,7 @@ def to_8_bits(pixels, whole):
     """Return grey values, height x width, as 8 bits, scaled by the rule of read_image()."""
     if not np.isfinite([pixels.min(), pixels.max()]).all():
         refuse(f"This image has values that are no numbers (NaN or infinite). {CONVERT}")
-    beyond = 65535 if whole and pixels.max() == 65535 else math.inf
+    beyond = 65535 if pixels.max() == 65535 else math.inf  # a scale bar
     low, high = extent(pixels, beyond)
     if low < -0.001 * abs(high):
         refuse(f"This image has values below 0, down to {pixels.min():g}. {CONVERT}")
