@@ -47,9 +47,16 @@ def test_a_name_without_an_ending_is_no_title_if_it_is_there(images):
     assert [name for name, _ in listing.listed(images / "list.csv")] == ["IM0001", "cat.jpg"]
 
 
-def test_one_column_has_names_with_commas_and_semicolons(images):
-    (images / "list.csv").write_text("file\na,b.jpg\nc;d.jpg\n")
-    assert [name for name, _ in listing.listed(images / "list.csv")] == ["a,b.jpg", "c;d.jpg"]
+@pytest.mark.parametrize("title", ["file\n", ""])
+def test_one_column_has_names_with_commas_and_semicolons(images, title):
+    (images / "list.csv").write_text(f"{title}a,b.jpg\nc;d.jpg\ne.jpg\n")
+    names = [name for name, _ in listing.listed(images / "list.csv")]
+    assert names == ["a,b.jpg", "c;d.jpg", "e.jpg"]
+
+
+def test_a_cell_that_is_no_name_of_a_file_becomes_a_row(images):
+    (images / "list.csv").write_text("file\nbee.jpg\n" + "å" * 5000 + "\n", encoding="utf-8")
+    assert len([*listing.listed(images / "list.csv")]) == 2
 
 
 @pytest.mark.parametrize(

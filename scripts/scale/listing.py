@@ -1,6 +1,7 @@
 """The images to classify: those in a folder, or those that a list names (CSV or Parquet)."""
 
 import itertools
+import os
 import re
 import sys
 import unicodedata
@@ -34,7 +35,9 @@ def find(folder, name):
     # å is one letter, or an a and a ring
     names += [unicodedata.normalize(form, names[-1]) for form in ("NFC", "NFD")]
     paths = [folder / each for each in dict.fromkeys(names)]
-    return next((path for path in paths[1:] and paths if path.exists()), paths[0])
+    if len(paths) == 1:  # as most are: the disk need not be asked
+        return paths[0]
+    return next(filter(os.path.exists, paths), paths[0])
 
 
 def names_in(file):
@@ -78,4 +81,4 @@ def find_column(titles):
 
 def is_image(folder, cell):
     """Tell whether a cell names an image, and is no title: by its ending, or since it is there."""
-    return bool(re.search(r"\.\w{1,5}$", cell)) or find(folder, cell).is_file()
+    return bool(re.search(r"\.\w{1,5}$", cell)) or os.path.isfile(find(folder, cell))

@@ -69,8 +69,9 @@ def find_separator(lines):
     counts = {}
     for separator in SEPARATORS:
         rows = [row for row in csv.reader(text, delimiter=separator) if any(row)]
-        if rows and len(rows[0]) > 1:
-            counts[separator] = sum(len(row) == len(rows[0]) for row in rows)
+        alike = sum(len(row) == len(rows[0]) for row in rows)
+        if rows and len(rows[0]) > 1 and (alike > 1 or len(rows) == 1):
+            counts[separator] = alike
     best = [separator for separator in counts if counts[separator] == max(counts.values())]
     if len(best) > 1:
         raise ValueError(TWO_SEPARATORS.format(*best).replace("\t", "a tab"))
