@@ -29,7 +29,7 @@ def score(path):
 
 
 def own_paths(folder):
-    """Return what is in a folder, without what was left there by programs."""
+    """Return what is in a folder, without what programs left behind."""
     return sorted(path for path in folder.iterdir() if not is_leftover(path.name))
 
 

@@ -1,4 +1,4 @@
-"""What file managers, Jupyter and ZIP programs leave behind in folders: no image of anybody's."""
+"""What file managers, Jupyter and ZIP programs leave behind in folders of images."""
 
 import os
 from pathlib import Path
@@ -10,13 +10,13 @@ NAMES |= {"$recycle.bin", "system volume information", "@eadir", "#recycle", "lo
 
 
 def is_leftover(name):
-    """Tell of the name of a file or folder whether it is hidden, or was left by a program."""
+    """Tell by its name whether a file or folder is hidden, or was left behind by a program."""
     hidden = name.startswith(".") and name.strip(".")  # but . and .. are places
     return bool(hidden) or name.lower() in NAMES or name.startswith("~$")
 
 
 def files_below(folder, links=False):
-    """Yield the files in a folder and in those below it, without what was left by programs.
+    """Yield the files in a folder and in those below it, without what programs left behind.
 
     With `links`, also those in folders to which a link leads.
     """
