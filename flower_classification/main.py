@@ -65,7 +65,7 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
                 clear = gr.ClearButton(image)
                 submit = gr.Button("Submit", variant="primary")
         prediction = gr.Label(label="Most likely", num_top_classes=5)
-    gr.Examples(sorted(map(str, DATA.glob("*.jpg"))), image)
+    gr.Examples(sorted(map(str, DATA.glob("[!.]*.[jpJP]*[gG]"))), image)  # .jpg, .JPEG, .png ...
     clear.add(prediction)
     # what browsers don't show, such as a TIFF, is shown as it is read
     image.upload(preview, image, image, preprocess=False, api_visibility="private")

@@ -137,6 +137,18 @@ def test_weights_that_are_a_link_out_of_the_folder_are_found(folder, tmp_path, n
     assert find(folder) == []
 
 
+@pytest.mark.parametrize("link", ["an absolute path", "what is not copied", "what is left out"])
+def test_weights_that_are_a_link_to_what_the_image_has_not_are_found(folder, link):
+    """Within the folder, too."""
+    weights = folder / "data" / WEIGHTS
+    place = {"what is not copied": "runs/best", "what is left out": "training"}.get(link, "data")
+    own = folder / place / "my-own.pth"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    weights.rename(own)
+    weights.symlink_to(own if link == "an absolute path" else f"../{place}/my-own.pth")
+    assert find(folder) == [("linked", "Dockerfile")]
+
+
 # other right ways to say the same: the file, what it says, what it says then
 CHOICES = [
     ("Dockerfile", "python:3.11-slim", "ghcr.io/owner/python@sha256:" + "0" * 64),

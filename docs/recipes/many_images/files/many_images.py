@@ -20,6 +20,7 @@ from pathlib import Path
 import gradio as gr
 import safe_csv
 from image import TOO_MUCH, TOO_SLOW
+from leftovers import is_leftover
 from middleware import MAX_FILES
 
 MAX_IMAGES = 1000
@@ -37,7 +38,6 @@ COLUMNS = ["file", *COLUMNS, "reason"]
 # a row of the table on the page, which has no room for so many
 HEADERS = ["file", "most likely", "second", "third", "fourth", "fifth", "reason"]
 WIDTHS = ["16%", *["13%"] * 5, "19%"]
-ADDED = ("._", ".DS_Store", "Thumbs.db", "desktop.ini")  # by Finder and Explorer
 BLOCK = 2**18  # bytes that are unpacked at a time
 
 
@@ -83,7 +83,7 @@ class ListIsShort(io.FileIO):
 
 @contextlib.contextmanager
 def open_zip(upload):
-    """Open a ZIP file: give it, and the images in it, without what file managers add."""
+    """Open a ZIP file: give it, and the images in it, without what programs leave behind."""
     name = named(upload)
     with contextlib.ExitStack() as opened:
         try:
@@ -94,10 +94,10 @@ def open_zip(upload):
             refuse(f"{name} is damaged, or is no ZIP file. Please make it again.")
         images = []
         for image in archive.infolist():
-            *folders, last = image.filename.replace("\\", "/").split("/")
-            if not last or "__MACOSX" in folders or last.startswith(ADDED):
+            parts = image.filename.replace("\\", "/").split("/")
+            if not parts[-1] or any(map(is_leftover, parts)):
                 continue
-            if ".." in [*folders, last] or folders[:1] == [""]:
+            if ".." in parts or parts[0] == "":
                 refuse(f"{name} has names that lead out of its folder. Please make it again.")
             if image.flag_bits & 1:
                 refuse(f"{name} is encrypted. Please make it again, without a password.")
