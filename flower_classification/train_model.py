@@ -23,7 +23,7 @@ try:
     from torchvision import transforms
     from torchvision.models import VGG19_Weights, vgg19
     from tqdm import tqdm
-    from training_data import Images, Unreadable, check, fetch, read
+    from training_data import EXAMPLES, Images, Unreadable, check, fetch, read
     from training_set import WEIGHTS, find_images
 except ImportError as error:
     sys.exit(f"{error}. Install what training needs: pip install -r requirements-train.txt")
@@ -145,7 +145,7 @@ def train(args):
     if not start.exists():
         fetch({start: START.url}, torch.hub.download_url_to_file, START.url, start)
     check(start, "sha256", start.stem.rpartition("-")[2])
-    for example in (args.out / "data").glob("*.jpg"):
+    for example in (args.out / "data").glob(EXAMPLES):
         read(example)  # now, not after all epochs
 
     torch.manual_seed(SEED)

@@ -9,6 +9,7 @@ import gradio as gr
 from image import read_image
 from torch.utils.data import Dataset
 
+EXAMPLES = "[!.]*.[jpJP]*[gG]"  # in data/, as in main.py: .jpg, .JPEG, .png ...
 SILENCE_S = 30  # how long to wait for a server that says nothing
 
 

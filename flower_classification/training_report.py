@@ -9,6 +9,7 @@ import platform
 import torch
 import torchvision
 from matplotlib.figure import Figure
+from training_data import EXAMPLES
 
 
 def save(file, value):
@@ -113,7 +114,7 @@ def write_reference_predictions(file, predict):
     """
     before = json.loads(file.read_text(encoding="utf-8"))["images"] if file.exists() else {}
     images = {}
-    for image in sorted(file.parent.glob("*.jpg")):
+    for image in sorted(file.parent.glob(EXAMPLES)):
         found = predict(image)
         first = next(iter(found))
         right = before.get(image.name, {}).get("labels", [first])

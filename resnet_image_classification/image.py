@@ -1,32 +1,30 @@
-"""Read whatever image users upload, or say in a message why it cannot be read right."""
+"""Read whatever image users upload, or say in a message why it cannot be read right.
 
-import io
-import logging
+pixels.py reads it, in a process beside the app that has limits of memory and time. A few bytes can
+unpack to gigabytes, or take minutes: that ends the process, and nobody but its user notices.
+"""
+
+import contextlib
+import json
 import math
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
-import tifffile
-from PIL import Image, ImageOps
+import pixels
+from PIL import Image
 
-MAX_MEGAPIXELS = 50  # a file of 100 kB can unpack to gigabytes
-FEW = 1e-4  # of the pixels: what so few of them hold decides nothing
-# not EPS, for which Pillow starts a program
-FORMATS = ["PNG", "JPEG", "TIFF", "GIF", "WEBP", "AVIF", "BMP", "JPEG2000", "PPM", "ICO"]
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-HEIC = "a HEIC photo, as iPhones take them. Save it as a JPEG"
-MICROSCOPE = "file of a {} microscope. Export one plane as a TIFF or PNG"
-OTHERS = (  # what files of other kinds have in their first bytes, and where
-    *((4, b"ftyp" + brand, HEIC) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
-    (0, b"ZISRAWFILE", f"a CZI {MICROSCOPE.format('Zeiss')}"),
-    (0, b"\xda\xce\xbe\n", f"an ND2 {MICROSCOPE.format('Nikon')}"),
-    (0, b"p\0\0\0", f"a LIF {MICROSCOPE.format('Leica')}"),
-    (0, b"\x89HDF", "an HDF5 file, which may hold many images. Export one as a TIFF or PNG"),
-    (128, b"DICM", "a DICOM file. Export the image as a TIFF or PNG, without names in it"),
-)
-CONVERT = "Save it as a PNG with 8 bits, and try again."
-logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # its warnings name files
+AT_ONCE, LONGEST_S, MEGABYTES = 2, 20, 1500  # processes, and what each may take for an image
+TOO_MUCH = "This image takes too much memory to read. Save it as a PNG or JPEG, and try again."
+TOO_SLOW = f"This image takes over {LONGEST_S} s to read. Save it as a PNG or JPEG, and try again."
+READERS = queue.LifoQueue()
+for _ in range(AT_ONCE):
+    READERS.put(None)  # started when it is needed
 
 
 def refuse(message):
@@ -48,138 +46,60 @@ def read_image(upload, enough=None):
     1/2, 1/4 or 1/8 of its size, in half the time, and of a very long strip the middle is taken.
     Raises gr.Error with a message for the user.
     """
+    return read_with(pixels, upload, enough=enough)
+
+
+def preview(upload):
+    """Return an upload for the page: what browsers do not show right, as a PNG of what is read."""
+    image = read_with(pixels, upload, unless_shown=True)
+    return save(image) if image else upload
+
+
+def save(image):
+    """Save an image like an upload, which is deleted on time; return its path."""
+    file = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]), "image.png")
+    image.save(file, compress_level=1)
+    return str(file)
+
+
+def read_with(module, upload, **options):
+    """Return what read(path, **options) of a module makes of an upload: 8-bit RGB, or None.
+
+    Raises gr.Error with the message of pixels.Refused, or with that of a limit.
+    """
     if not isinstance(upload, dict) or not upload.get("path"):
         refuse("Please choose an image first.")
-    data = Path(upload["path"]).read_bytes()
+    asked = {"module": module.__name__, "path": str(upload["path"]), **options}
+    with a_reader() as reader:
+        late = threading.Timer(LONGEST_S, reader.kill)
+        late.start()
+        try:
+            reader.stdin.write(json.dumps(asked).encode() + b"\n")
+            reader.stdin.flush()
+            told = json.loads(reader.stdout.readline())
+            if told.get("size"):
+                rgb = bytearray(3 * math.prod(told["size"]))
+                if reader.stdout.readinto(rgb) == len(rgb):
+                    return Image.frombuffer("RGB", told["size"], rgb)
+                raise EOFError
+            if "refused" not in told:
+                return None
+        except (OSError, EOFError, ValueError):  # the process has ended
+            told = {"refused": TOO_MUCH if late.is_alive() else TOO_SLOW}
+            reader.kill()
+        finally:
+            late.cancel()
+    refuse(told["refused"])
+
+
+@contextlib.contextmanager
+def a_reader():
+    """Wait for a process that has nothing to do, and start one in the place of one that ended."""
+    reader = READERS.get()
     try:
-        return convert(data, enough)
-    except gr.Error:
-        raise
-    except Image.DecompressionBombError:
-        refuse(f"This image has over {MAX_MEGAPIXELS} megapixels. Please make it smaller.")
-    except Exception as error:  # Pillow and tifffile have many errors for a damaged file
-        for place, start, what in OTHERS:
-            if data.startswith(start, place):
-                refuse(f"This is {what} first.")
-        if "truncated" in str(error) and len(data) > 1000:
-            refuse(
-                "This file cannot be read as an image: it was cut off, and its end is missing. "
-                "Copy or download it once more."
-            )
-        refuse("This file cannot be read as an image. Try a PNG, JPEG or TIFF file.")
-
-
-def convert(data, enough):
-    """Return the bytes of a file as an RGB image."""
-    deep = is_deep(data)
-    if data[:4] in TIFF:
-        deep = check_tiff(data)
-    # from memory: by its path, Pillow maps a TIFF that is stored on its side as if it were upright
-    image = Image.open(io.BytesIO(without_comments(data)), formats=FORMATS)
-    if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
-        raise Image.DecompressionBombError
-    # a photo of several is followed by its previews; check_tiff has counted those of a TIFF
-    frames = 1 if image.format in ("MPO", "TIFF") else getattr(image, "n_frames", 1)
-    if frames > 1:
-        refuse(f"This file has {frames} frames. Save the one you need as a PNG.")
-    if enough:
-        image.draft(None, (enough, enough))
-    image = ImageOps.exif_transpose(image)
-    if image.mode[0] in "IF":  # grey with more than 8 bits
-        image = Image.fromarray(to_8_bits(np.asarray(image), image.mode[0] == "I"))
-    elif deep and extent(np.asarray(image)[..., :3])[1] < 128:  # Pillow keeps the upper 8 bits
-        refuse(f"This image has 16 bits per colour and does not use them all. {CONVERT}")
-    palette = image.getextrema() if image.mode == "P" else (0, 0)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getextrema()[3] == (0, 0):  # of a program that does not use it
-            image.putalpha(255)
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
-    if palette[0] != palette[1] and all(high - low < 3 for low, high in image.getextrema()):
-        refuse(f"The colours of this image are nearly all the same. {CONVERT}")
-    longest = 8 * min(image.size)
-    if enough and max(image.size) > longest:  # 10,000 x 1 would be resized to 2,560,000 x 256
-        image = ImageOps.fit(image, [min(side, longest) for side in image.size])
-    return image
-
-
-def is_deep(data):
-    """Tell whether a PNG, JPEG 2000 or PPM has more than 8 bits; refuse one with signed values."""
-    if data[12:16] == b"IHDR":
-        return data[24] > 8
-    if data[:2] in (b"P5", b"P6"):
-        words = b" ".join(line.partition(b"#")[0] for line in data[:1000].split(b"\n")).split()
-        return len(words) > 3 and words[3].isdigit() and int(words[3]) > 255
-    size = data.find(b"\xff\x4f\xff\x51", 0, 10_000)  # where JPEG 2000 says what it holds
-    depth = data[size + 42] if size >= 0 and len(data) > size + 42 else 0
-    if depth > 127:
-        refuse(f"This JPEG 2000 file has values below 0, or room for them. {CONVERT}")
-    return depth > 7
-
-
-def without_comments(data):
-    """Return a PNG without its texts and colour profile, of which Pillow reads up to 1 MB."""
-    if data[12:16] != b"IHDR":
-        return data
-    kept, place = data[:8], 8
-    while place + 8 <= len(data):
-        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
-        if data[place + 4 : place + 8] not in (b"iCCP", b"tEXt", b"zTXt", b"iTXt"):
-            kept += data[place:end]
-        place = end
-    return kept
-
-
-def check_tiff(data):
-    """Refuse a TIFF that Pillow would read as something else; tell if its colours have 16 bits."""
-    # not by its path: a TIFF of microscopes can name other files, and tifffile would open them
-    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        page = tiff.pages.first
-        if "Aperio" in page.description:
-            refuse(
-                "This is an SVS file of a slide scanner. Export a region as a TIFF or PNG first."
-            )
-        series = tiff.series
-    # those of the image itself: red, green, blue; cyan, magenta, yellow, black; or grey
-    colours = {2: 3, 5: 4, 6: 3, 8: 3}.get(page.photometric, 1)
-    alpha = page.extrasamples in ((1,), (2,))
-    size = page.imagewidth * page.imagelength * (colours + alpha)
-    if len(series) > 1 or math.prod(series[0].shape) != size:
-        refuse("This file has more than one plane or channel. Save the one you need as a PNG.")
-    deep = page.bitspersample > 8
-    kind = str(page.dtype)
-    if kind not in ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float32"):
-        refuse(f"This TIFF file holds numbers of the type {kind}. {CONVERT}")
-    if deep and (page.planarconfig == 2 or page.photometric == 0):
-        refuse(f"This TIFF file has 16 bits in an unusual order. {CONVERT}")
-    return deep and colours > 1
-
-
-def extent(pixels, beyond=math.inf, few=FEW):
-    """Return the lowest and the highest value, but for the few, and for those from `beyond` on."""
-    values = pixels.reshape(-1)
-    values = values[:: max(1, values.size // 1_000_000)]
-    usual = values[values < beyond]
-    values = np.sort(usual if usual.size else values)
-    few = math.ceil(few * values.size) if values.size > 2 else 0
-    return values[few].item(), values[-1 - few].item()
-
-
-def to_8_bits(pixels, whole):
-    """Return grey values, height x width, as 8 bits, scaled by the rule of read_image()."""
-    if not np.isfinite([pixels.min(), pixels.max()]).all():
-        refuse(f"This image has values that are no numbers (NaN or infinite). {CONVERT}")
-    beyond = 65535 if whole and pixels.max() == 65535 else math.inf
-    low, high = extent(pixels, beyond)
-    if low < -0.001 * abs(high):
-        refuse(f"This image has values below 0, down to {pixels.min():g}. {CONVERT}")
-    bits = max(8 * whole, math.ceil(0.999 * high).bit_length(), 1)
-    grey = np.clip(pixels / (2**bits - 1), 0, 1) * 255
-    dark, bright = extent(pixels, beyond, 0.01)
-    shades, usual = ((b - a) / (2**bits - 1) * 255 for a, b in ((low, high), (dark, bright)))
-    if low < 0.98 * high and ((whole and high < 1024 and usual < 32) or shades < 3):
-        refuse(
-            f"This image seems empty: nearly all its values are from {low:g} to {high:g}. {CONVERT}"
-        )
-    return grey.astype("uint8")
+        if reader is None or reader.poll() is not None:
+            command = [sys.executable, pixels.__file__, str(MEGABYTES)]
+            reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        yield reader
+    finally:
+        READERS.put(reader)

@@ -342,9 +342,13 @@ def copied(app):
 @rule
 def linked(app):
     """{} is a link to a place that the image has not. Copy the file itself here."""
-    outside = [p for p in sorted(app.image) if app.folder.resolve() not in p.resolve().parents]
-    if outside:
-        return app.dockerfile, outside[0].relative_to(app.folder).as_posix()
+    root = app.folder.resolve()
+    there = {root / path.relative_to(app.folder) for path in app.image}
+    for path in sorted(app.image):
+        above = [each for each in (path, *path.parents) if app.folder in each.parents]
+        links = [each.readlink() for each in above if each.is_symlink()]
+        if links and (path.resolve() not in there or any(link.is_absolute() for link in links)):
+            return app.dockerfile, path.relative_to(app.folder).as_posix()
 
 
 @rule

@@ -15,12 +15,13 @@ from reference_predictions import Differs
 from server import Failed
 from smoke import start_app
 
-IMAGES = ("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff")
+IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
 
 def predictions(app):
     """Return {image: prediction} of the images in an app's folder `data`, from the app itself."""
-    images = sorted(file for kind in IMAGES for file in (app.folder / "data").glob(kind))
+    files = sorted((app.folder / "data").glob("[!.]*"))  # not what macOS adds: ._cat.jpg
+    images = [file for file in files if file.suffix.lower() in IMAGES]
     reference_predictions.check_images(images)
     if reference_predictions.are_random(app):
         raise Differs("The weights are random, so these predictions mean nothing.")

@@ -25,6 +25,21 @@ STAMPS = VENV / "installed"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
+# what says where packages are, or go: those of a cluster's module, say, are for another Python
+OF_OTHERS = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+
+
+def own_environment():
+    """Return the environment variables for a program in an environment of ours."""
+    kept = {name: value for name, value in os.environ.items() if name not in OF_OTHERS}
+    return {**kept, "PIP_USER": "0"}  # also against `user = true` in pip.conf
+
+
+def run(*command, **options):
+    """Run a program in an environment of ours, or one that makes it; return the process."""
+    return subprocess.run([*map(str, command)], env=own_environment(), **options)
+
+
 def venv_python(environment=VENV):
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
@@ -32,8 +47,8 @@ def venv_python(environment=VENV):
 def make_venv():
     """Create `.venv`, or end the program with a message that says what is missing."""
     print("Making the environment .venv ...", flush=True)
-    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
-    made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [sys.executable, "-m", "venv", "--clear", VENV]
+    made = run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if made.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         if "ensurepip" in made.stdout or "No module named venv" in made.stdout:
@@ -45,14 +60,13 @@ def make_venv():
 
 
 def has_pip():
-    command = [str(venv_python()), "-c", "import pip._internal"]
-    return not subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+    command = [venv_python(), "-c", "import pip._internal"]
+    return not run(*command, stderr=subprocess.DEVNULL).returncode
 
 
 def pip(*arguments, python=None):
-    command = [str(python or venv_python()), "-m", "pip", "--disable-pip-version-check", *arguments]
-    # in an environment there is no place for what a setting of pip wants installed "for the user"
-    if subprocess.run(command, env={**os.environ, "PIP_USER": "0"}).returncode:
+    command = [python or venv_python(), "-m", "pip", "--disable-pip-version-check", *arguments]
+    if run(*command).returncode:
         sys.exit(
             "\nThe packages could not be installed; pip says why in the lines above.\n"
             "Without a network, or behind a proxy, see the README. `make clean` starts afresh."
@@ -108,7 +122,7 @@ def install(requirements):
     if stamp.exists():
         return
     if not has_pip():  # a .venv that uv made, or one that was left half made
-        subprocess.run([str(venv_python()), "-m", "ensurepip"])
+        run(venv_python(), "-m", "ensurepip")
         if not has_pip():
             make_venv()
     before = installed()
@@ -165,7 +179,7 @@ def make_more(requirements):
     what = requirements.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
     print(f"Making the environment {folder.name}. {what}", flush=True)
     # made by the Python of .venv: packages are for one version of Python
-    subprocess.run([venv_python(), "-m", "venv", "--clear", folder], check=True)
+    run(venv_python(), "-m", "venv", "--clear", folder, check=True)
     # a .pth file names one more folder of packages: PyTorch need not be installed twice
     own, shared = (next(place.glob("[Ll]ib/**/site-packages")) for place in (folder, VENV))
     (own / "apps.pth").write_text(f"{shared}\n", encoding="utf-8")
@@ -180,16 +194,15 @@ def enter(*files, **options):
     It returns only where they are. A command may enter one environment, not several.
     """
     python = provide(*files, **options)
-    if not os.path.samefile(sys.prefix, python.parents[1]):
+    if not os.path.samefile(sys.prefix, python.parents[1]) or "PYTHONPATH" in os.environ:
         become(Path(__file__).parent, *sys.argv[1:], python=python)
 
 
 def become(*arguments, python=None):
     """Continue as another program in Python: it gets Ctrl-C and the like itself."""
     command = [str(python or venv_python()), *map(str, arguments)]
-    os.environ.pop("PYTHONPATH", None)  # of a cluster, say: packages for another Python
     sys.stdout.flush()
     if os.name != "nt":
-        os.execv(command[0], command)
+        os.execve(command[0], command, own_environment())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # there, a program cannot become another one
-    sys.exit(subprocess.run(command).returncode)
+    sys.exit(run(*command).returncode)

@@ -103,12 +103,21 @@ def protect(text, name):
 def put_in(step, folder):
     """Put the code of a step into a copy of `bare`, with the files that it imports."""
     write(folder / "main.py", protect(read(step), step.name))
-    own = [step.with_name(f"{module}.py") for module in recipes.modules(step)]
-    own = [file for file in own if file.exists() and not (folder / file.name).exists()]
-    if own:  # sepia, which needs more packages
-        own += [step.with_name(name) for name in ("requirements.txt", "constraints.txt")]
-    for file in own:
-        shutil.copy(file, folder)
+    if add_imported(folder, [step.parent]):  # sepia, which needs more packages
+        for name in ("requirements.txt", "constraints.txt"):
+            shutil.copy(step.with_name(name), folder)
+
+
+def add_imported(folder, places):
+    """Copy the files that a folder's files import and lack from the first place; return them."""
+    todo, added = [*folder.glob("*.py")], []
+    while todo:
+        names = [f"{module}.py" for module in recipes.modules(todo.pop())]
+        for place, name in itertools.product(places, names):
+            if (place / name).exists() and not (folder / name).exists():
+                added.append(Path(shutil.copy(place / name, folder)))
+                todo.append(added[-1])
+    return added
 
 
 def add_starting_point(point, folder):
@@ -117,12 +126,7 @@ def add_starting_point(point, folder):
     page, ours = folder / "README.md", (BARE / "README.md").read_bytes()
     shutil.copytree(point.folder, folder, ignore=own, dirs_exist_ok=True)
     page.write_bytes(ours)
-    todo = [*folder.glob("*.py")]
-    while todo:
-        names = [f"{module}.py" for module in recipes.modules(todo.pop())]
-        for place, name in itertools.product(SHARED, names):
-            if (place / name).exists() and not (folder / name).exists():
-                todo.append(Path(shutil.copy(place / name, folder)))
+    add_imported(folder, SHARED)
     recipes.add_packages(folder, [point])
     if (folder / "data").exists():
         dockerfile, app = folder / "Dockerfile", "\n# The app: all Python files"

@@ -71,7 +71,9 @@ def place(text, lines):
             text = place_assignment(text, line)
         else:
             text = place_call(text, line)
-    for name in used(before) - used(text):  # such as the network that another one has replaced
+    new = {name for line in lines for name in imported(line)}
+    # such as the network that another one has replaced, or what this app does not need
+    for name in (used(before) | new) - used(text):
         text = without_import(text, name)
     return text
 
@@ -116,6 +118,11 @@ def replace(text, old, new):
 
 def names_of(node):
     return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+
+
+def imported(line):
+    node = parse(line)
+    return names_of(node) if isinstance(node, ast.Import | ast.ImportFrom) else []
 
 
 def imports(text):

@@ -125,7 +125,7 @@ def import_app(app):
 def import_file(file, name=None):
     """Import a file of an app's folder with the modules beside it."""
     sys.path.insert(0, str(file.parent))
-    for beside in ("image", "cores", "guard", "middleware", "weights"):
+    for beside in ("image", "pixels", "cores", "guard", "middleware", "weights"):
         sys.modules.pop(beside, None)
     try:
         specification = importlib.util.spec_from_file_location(name or file.stem, file)

@@ -74,8 +74,8 @@ def colours(top):
     return np.stack([ramp, ramp[:, ::-1], ramp / 2], -1)
 
 
-def save_png_of_16_bits(file, pixels):
-    """Write colours of 16 bits as a PNG, which Pillow cannot."""
+def png_of_16_bits(pixels):
+    """Return colours of 16 bits as a PNG, which Pillow cannot write."""
     height, width, samples = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[samples], 0, 0, 0)
@@ -84,7 +84,7 @@ def save_png_of_16_bits(file, pixels):
     for kind, data in chunks:
         content += struct.pack(">I", len(data)) + kind + data
         content += struct.pack(">I", zlib.crc32(kind + data))
-    file.write_bytes(content)
+    return content
 
 
 def save_scientific(folder):
@@ -150,9 +150,9 @@ def save_scientific(folder):
         tifffile.imwrite(folder / name, pixels, **options)
     Image.fromarray(whole).save(folder / "lzw.tif", compression="tiff_lzw")
     opaque = np.full((HEIGHT, WIDTH, 1), 65535)
-    save_png_of_16_bits(folder / "colours_16.png", colours(65535))
-    save_png_of_16_bits(folder / "colours_12_in_16.png", colours(4095))
-    save_png_of_16_bits(folder / "alpha_12_in_16.png", np.dstack([colours(4095), opaque]))
+    (folder / "colours_16.png").write_bytes(png_of_16_bits(colours(65535)))
+    (folder / "colours_12_in_16.png").write_bytes(png_of_16_bits(colours(4095)))
+    (folder / "alpha_12_in_16.png").write_bytes(png_of_16_bits(np.dstack([colours(4095), opaque])))
     (folder / "photo.heic").write_bytes(b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(200))
     outcomes = {name: outcome for name, (*_, outcome) in tiffs.items()}
     outcomes |= {"lzw.tif": None, "colours_16.png": None, "photo.heic": "HEIC photo"}
@@ -184,3 +184,40 @@ def save_one_that_names_another(folder):
     part = f'><UUID FileName="{other}">urn:uuid:00000000-0000</UUID></TiffData></Pixels>'
     tifffile.tiffcomment(file, xml.replace("/></Pixels>", part).encode())
     return file, other
+
+
+def save_costly(folder):
+    """Write files of a few bytes that take gigabytes, or minutes; return them."""
+    small = Image.new("L", (4, 4))
+    many_times = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+    )
+    many_times += '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" '
+    many_times += 'SizeX="4" SizeY="4" SizeC="1" SizeZ="1" SizeT="300000000"><TiffData/></Pixels>'
+    many_times += "</Image></OME>"
+    small.save(folder / "list.ome.tif", tiffinfo={270: many_times})
+
+    # 16,000 tags of Exif that all point to the same 200 kB
+    tags, long = 16_000, 200_000
+    start = 8 + 2 + 12 * tags + 4
+    exif = b"MM\0*\0\0\0\x08" + struct.pack(">H", tags)
+    exif += b"".join(struct.pack(">HHII", 1000 + n, 7, long, start) for n in range(tags)) + bytes(4)
+    chunk = b"eXIf" + exif + bytes(long)
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    small.save(folder / "exif.png")
+    png = (folder / "exif.png").read_bytes()
+    (folder / "exif.png").write_bytes(png[:33] + chunk + png[33:])
+
+    Image.new("RGB", (7000, 7000)).save(folder / "flat.jp2", quality_layers=[1000])
+
+    # a progressive JPEG has scans, each a pass over the whole image; here, one is repeated
+    Image.new("L", (6000, 6000)).save(folder / "scans.jpg", progressive=True)
+    jpeg = (folder / "scans.jpg").read_bytes()
+    first = jpeg.rindex(b"\xff\xda")
+    (folder / "scans.jpg").write_bytes(jpeg[:first] + 100 * jpeg[first:-2] + jpeg[-2:])
+
+    (folder / "levels.ppm").write_bytes(b"P6 2500 2500 254\n" + bytes(3 * 2500 * 2500))
+    return [
+        folder / name
+        for name in ("list.ome.tif", "exif.png", "flat.jp2", "scans.jpg", "levels.ppm")
+    ]

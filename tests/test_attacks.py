@@ -14,6 +14,9 @@ import time
 import aiohttp
 import pytest
 import requests
+import sample_images
+from calls import ask, upload
+from calls import call as call_url
 from conftest import ROOT, run_async, started_main
 from gradio_client import Client
 
@@ -322,3 +325,33 @@ def test_a_response_that_is_never_read_is_counted(attacked):
     finally:
         for connection in idle:
             connection.close()
+
+
+@pytest.mark.slow
+def test_an_image_that_takes_gigabytes_or_minutes_costs_others_nothing(tmp_path):
+    """Each is refused in words, or read; meanwhile the page opens and another user's is read."""
+    names = ("guard.py", "middleware.py", "image.py", "pixels.py", "launcher.py", "sepia_app.py")
+    (folder := tmp_path / "app").mkdir()
+    for name in names:
+        shutil.copy(ROOT / "example_apps" / name, folder)
+    os.rename(folder / "launcher.py", folder / "main.py")
+    os.rename(folder / "sepia_app.py", folder / "app.py")
+    image = folder / "image.py"
+    assert "2, 20, 1500" in image.read_text()
+    image.write_text(image.read_text().replace("2, 20, 1500", "2, 4, 1500"))
+    (tmp_path / "files").mkdir()
+    good = tmp_path / "files" / "good.png"
+    sample_images.drawing().save(good)
+    with started_main(folder, tmp_path / "uploads") as (served, process):
+        assert ask(served.url, "sepia", upload(served.url, good))
+        before = memory(process)
+        for file in sample_images.save_costly(tmp_path / "files"):
+            costly = upload(served.url, file)
+            with concurrent.futures.ThreadPoolExecutor(1) as other:
+                said = other.submit(call_url, served.url, "sepia", costly)
+                assert requests.get(served.url, timeout=20).ok
+                assert ask(served.url, "sepia", upload(served.url, good))
+            words = ("takes too much memory", "takes over 4 s", "cannot be read", "complete")
+            assert any(word in said.result() for word in words), (file.name, said.result())
+            assert memory(process) - before < 400, file.name
+        assert ask(served.url, "sepia", upload(served.url, good))

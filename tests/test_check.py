@@ -82,9 +82,9 @@ MISTAKES = [
         "copied",
         "Dockerfile",
         " *.py start",
-        " c*.py g*.py i*.py mid*.py weights.py start",
+        " c*.py g*.py i*.py mid*.py p*.py weights.py start",
     ),
-    ("copied", "Dockerfile", " *.py start", " main.py cores.py guard.py image.py weights.py start"),
+    ("copied", "Dockerfile", " *.py start", " main.py c*.py g*.py image.py p*.py weights.py start"),
     ("copied", "Dockerfile", " start-script.sh ./\n", " ./\n"),
     ("copied", "Dockerfile", "COPY --chown=app:app data", "# COPY data"),
     ("copied", "main.py", "import torch\n", "import torch\nfrom training_helper import a\n"),
@@ -137,6 +137,18 @@ def test_weights_that_are_a_link_out_of_the_folder_are_found(folder, tmp_path, n
     assert find(folder) == []
 
 
+@pytest.mark.parametrize("link", ["an absolute path", "what is not copied", "what is left out"])
+def test_weights_that_are_a_link_to_what_the_image_has_not_are_found(folder, link):
+    """Within the folder, too."""
+    weights = folder / "data" / WEIGHTS
+    place = {"what is not copied": "runs/best", "what is left out": "training"}.get(link, "data")
+    own = folder / place / "my-own.pth"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    weights.rename(own)
+    weights.symlink_to(own if link == "an absolute path" else f"../{place}/my-own.pth")
+    assert find(folder) == [("linked", "Dockerfile")]
+
+
 # other right ways to say the same: the file, what it says, what it says then
 CHOICES = [
     ("Dockerfile", "python:3.11-slim", "ghcr.io/owner/python@sha256:" + "0" * 64),
@@ -149,7 +161,7 @@ CHOICES = [
     ("Dockerfile", "EXPOSE 8080", "ENV PORT=9000\nEXPOSE $PORT"),
     ("Dockerfile", "ENV ", "ENV TOKENIZERS_PARALLELISM=false HF_TOKEN=$TOKEN "),
     ("Dockerfile", "*.py start-script.sh ./", '["*.py","start-script.sh","./"]'),
-    ("Dockerfile", "*.py start", "${X:-main}.py c*.py g*.py i*.py mid*.py weights.py start"),
+    ("Dockerfile", "*.py start", "${X:-main}.py c*.py g*.py i*.py mid*.py p*.py weights.py start"),
     (".dockerignore", "", "*\n!*.py\n!*.sh\n!*.txt\n!data/*.*\n"),
     (".dockerignore", "", "**.log\n*.pth\ndata/data\nx.jpg\n# *.py\n"),
     ("main.py", WEIGHTS, "my-own.pth"),

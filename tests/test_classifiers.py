@@ -254,6 +254,19 @@ def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
         client.close()
 
 
+@pytest.mark.parametrize("app", EACH, indirect=True)
+def test_examples_in_any_ending_are_on_the_page(app, tmp_path):
+    copy = shutil.copytree(app.folder, tmp_path / "app")
+    for file in (copy / "data").glob("*.jpg"):
+        file.unlink()
+    shown = ["a.JPG", "b.jpg", "c.Jpeg", "d.jpeg", "e.png", "f.PNG"]
+    for name in (*shown, "._b.jpg", ".png", "notes.json", "readme.pdf"):
+        Image.new("RGB", (9, 9)).save(copy / "data" / name, "PNG")
+    config = import_app(app._replace(file=copy / "main.py")).demo.get_config_file()
+    (dataset,) = (c for c in config["components"] if c["type"] == "dataset")
+    assert [Path(row[0]["path"]).name for row in dataset["props"]["samples"]] == shown
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("app", EACH, indirect=True)
 def test_images_of_four_users_are_read_at_the_same_time(app, tmp_path):

@@ -1,18 +1,23 @@
 """The apps' folders: each stands alone, and what they share is the same everywhere."""
 
 import ast
+import json
 import re
 
 import pytest
 from apps import find_app, find_apps
 from conftest import CLASSIFIERS, ROOT, SCRIPTS
+from container.context import FLAGS, read
+from gallery.assemble import assemble
 from maintain.sync import differing
+from test_new import copy_gallery, new
 
 BARE = SCRIPTS / "bare"
 FOLDERS = [BARE, *(find_app(name).folder for name in CLASSIFIERS)]
 IN_EACH = ["main.py", "guard.py", "middleware.py", "README.md", "requirements.txt", "Dockerfile"]
 IN_EACH += [".dockerignore", "start-script.sh"]
-OF_A_MODEL = ["image.py", "cores.py", "weights.py", "download_model.py", "data/README.md"]
+OF_A_MODEL = ["image.py", "pixels.py", "cores.py", "weights.py", "download_model.py"]
+OF_A_MODEL += ["data/README.md"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -63,3 +68,48 @@ def test_the_dockerfiles_share_all_but_the_files_that_they_copy():
         instructions = stanza[f"\n{stanza}".index(f"\n{word}") :].strip()
         for other in others:
             assert instructions in "\n\n".join(other), word
+
+
+def needs_buildkit(dockerfile):
+    """Return the lines of a Dockerfile that Docker cannot build without BuildKit, as on Debian 12.
+
+    There, the place for several files must end with a slash, and some options are not known.
+    """
+    text, found = read(dockerfile), []
+    for line in re.findall(r"^(?:COPY|ADD) .*", text, FLAGS):
+        words = re.sub(r"^\w+ (--\S+ )*", "", line)
+        *sources, place = json.loads(words) if words.startswith("[") else words.split()
+        several = len(sources) > 1 or re.search(r"[*?[]", sources[0])
+        if several and not place.endswith("/"):
+            found.append(line)
+    option = r"^(?:RUN --(?:mount|network|security)|(?:COPY|ADD) .*--(?!chown=|from=)\w+|.*<<).*"
+    return found + re.findall(option, text, FLAGS)
+
+
+def test_every_dockerfile_can_be_built_without_buildkit(tmp_path, monkeypatch):
+    files = [*ROOT.glob("[!.]*/**/*Dockerfile")]
+    assert len(files) >= 6
+    steps = [app for app in find_apps() if app.is_step]  # the others may have large weights
+    monkeypatch.setattr("gallery.assemble.find_apps", lambda: steps)
+    made, gallery = [assemble(tmp_path / "gallery_app").folder], copy_gallery(tmp_path)
+    made += [new(gallery, f"my_{source}", source) for source in ("sepia", "vgg11", "iris")]
+    files += [folder / "Dockerfile" for folder in made]
+    assert {file: needs_buildkit(file) for file in files} == {file: [] for file in files}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COPY a b .",
+        "COPY --chown=app:app *.py /app",
+        'COPY ["a", "b", "c"]',
+        "COPY a \\\n  b \\\n  .",
+        "COPY --link a b",
+        "RUN --mount=type=cache,target=/c pip install a",
+        "RUN <<EOF",
+    ],
+)
+def test_what_needs_buildkit_is_found(tmp_path, line):
+    right = "COPY a b ./\nCOPY ${A}_app.py app.py\nRUN a && b\n"
+    (tmp_path / "Dockerfile").write_text(f"FROM a\n{line}\n{right}")
+    assert len(needs_buildkit(tmp_path / "Dockerfile")) == 1

@@ -19,7 +19,7 @@ import pytest
 import sample_images
 import tifffile
 from apps import find_app
-from conftest import ROOT, import_app
+from conftest import ROOT, import_app, import_file
 from hypothesis import given, note
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
@@ -234,3 +234,163 @@ def test_any_file_gives_a_result_or_a_message(functions, name, tmp_path, record_
     if slowest[0] > 2:
         said += f"; OVER 2 s: {keep(slowest[1])}"
     record_property("fuzz", said)
+
+
+# ---- What is read is the image, or a message ----
+
+ALIKE = 0.9  # correlation with the truth
+ORIENTATION = 0x0112
+
+
+def oriented(pixels, tag):
+    """Return stored pixels as they are to be seen, by TIFF 6.0's tag Orientation."""
+    turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}  # by 90 degrees, against the clock
+    pixels = np.rot90(pixels, turns.get(tag, 0))
+    return {2: np.fliplr, 4: np.fliplr, 5: np.flipud, 7: np.flipud}.get(tag, np.asarray)(pixels)
+
+
+@st.composite
+def scenes(draw):
+    """An image of height x width x 3 with values from 0 to 1, that is not the same when turned."""
+    height, width = draw(st.integers(64, 99)), draw(st.integers(64, 99))
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    kind = draw(st.sampled_from(["photo", "dark field", "bright field", "mask", "blots"]))
+    slope = draw(st.floats(0.2, 0.8))
+    scene = slope * x + (1 - slope) * y**2
+    spots = np.random.default_rng(draw(st.integers(0, 99))).random((height, width)) > 0.95
+    if kind == "dark field":
+        scene = 0.02 * scene + 0.9 * spots
+    elif kind == "bright field":
+        scene = 0.8 + 0.19 * scene
+    elif kind == "mask":
+        scene = (scene > 0.5).astype(float)
+    elif kind == "blots":
+        scene = 0.9 - 0.7 * (scene > 0.6) * x
+    if draw(st.booleans()):  # grey
+        return np.repeat(scene[..., None], 3, 2)
+    return np.stack([scene, scene[::-1] * 0.7, 1 - scene], -1)
+
+
+def save_deep(draw, pixels, top):
+    """Save values of 0 to 1 as larger numbers, or as floats; return what save_plain() does."""
+    values, grey = pixels * top, (pixels == pixels[..., :1]).all()
+    tag, kind = 1, draw(st.sampled_from(["TIFF", "PNG", "JP2", "PPM", "float"]))
+    largest = max(values.max(), 1)
+    if draw(st.booleans()):  # a hot pixel, or a scale bar
+        values, pixels = values.copy(), pixels.copy()
+        pixels[-4:-2, :5] = np.nan  # not compared
+        if draw(st.booleans()):
+            values[-4, 0] = draw(st.sampled_from([4096, 60_000, 65535]))
+        else:
+            values[-4:-2, :5], largest = 65535, 1
+    colours, deep = values[..., 0] if grey else values, values.round().astype("uint16")
+    if kind in ("TIFF", "float"):
+        tag = draw(st.integers(1, 8))
+        numbers = draw(st.sampled_from(["uint16", "uint32", "int32"]))
+        if kind == "float":
+            numbers, colours = "float32", colours / draw(st.sampled_from([1, largest]))
+        elif draw(st.booleans()):
+            numbers = "int16" if colours.max() < 2**15 else "uint16"
+        options = {"photometric": "minisblack" if grey else "rgb"}
+        options |= {"compression": draw(st.sampled_from([None, "zlib"]))}
+        options |= {"byteorder": draw(st.sampled_from("<>")), "rowsperstrip": 16}
+        options |= {"extratags": [(ORIENTATION, "H", 1, tag, False)], "metadata": None}
+        if not grey and draw(st.booleans()):
+            options["planarconfig"] = "separate"
+            colours = np.moveaxis(colours, -1, 0)
+        whole = colours if kind == "float" else colours.round()
+        return tiff(whole.astype(numbers), **options), tag, pixels
+    if kind == "PNG" and not grey:
+        return sample_images.png_of_16_bits(deep), tag, pixels
+    if kind == "PPM":
+        size = f"{'P5' if grey else 'P6'} {deep.shape[1]} {deep.shape[0]} "
+        most = draw(st.sampled_from([max(top, 256), 65535]))
+        content = np.minimum(deep[..., 0] if grey else deep, most)
+        return f"{size}{most}\n".encode() + content.astype(">u2").tobytes(), tag, pixels
+    grey = Image.fromarray(deep[..., 0])
+    pixels = np.repeat(pixels[..., :1], 3, 2)
+    return saved(grey, "PNG" if kind == "PNG" else "JPEG2000"), tag, pixels
+
+
+def save_plain(draw, pixels):
+    """Save values of 0 to 1 with 8 bits; return bytes, the tag Orientation, and what is seen."""
+    image = Image.fromarray((pixels * 255).round().astype("uint8"))
+    kind = draw(st.sampled_from(["PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "JPEG2000", "AVIF"]))
+    mode = {"PNG": ["RGB", "L", "P", "RGBA", "LA"], "JPEG": ["RGB", "L", "CMYK"], "BMP": ["RGB"]}
+    mode |= {"TIFF": ["RGB", "L", "P", "RGBA", "CMYK"], "GIF": ["P", "L"], "JPEG2000": ["RGB", "L"]}
+    mode, options = draw(st.sampled_from(mode.get(kind, ["RGB", "RGBA"]))), {}
+    if mode in ("L", "LA"):
+        pixels = np.asarray(image.convert("L").convert("RGB")) / 255
+    if mode.endswith("A"):
+        # WebP and AVIF keep no colours where nothing is to be seen
+        alpha = draw(
+            st.sampled_from([0, 255, "half"] if kind in ("PNG", "TIFF") else [255, "half"])
+        )
+        image = image.convert(mode)
+        if alpha == "half":
+            mask = np.zeros(pixels.shape[:2], "uint8")
+            mask[:, : mask.shape[1] // 2] = 255
+            pixels = np.where(mask[..., None] == 0, 1.0, pixels)
+            image.putalpha(Image.fromarray(mask))
+        else:
+            image.putalpha(alpha)
+    image = image.convert(mode, palette=Image.Palette.ADAPTIVE)
+    if kind in ("GIF", "WEBP", "TIFF", "PNG") and draw(st.integers(0, 4)) == 0:  # a film
+        options = {"save_all": True, "append_images": [Image.new(image.mode, image.size)]}
+    tag = draw(st.integers(1, 8)) if kind in ("JPEG", "TIFF", "PNG", "WEBP") else 1
+    if tag > 1:
+        exif = Image.Exif()
+        exif[ORIENTATION] = tag
+        options["exif"] = exif
+    return saved(image, kind, **options), tag, pixels
+
+
+@st.composite
+def files_with_truth(draw):
+    """A file as cameras and programs write them, and what is to be seen in it."""
+    pixels = draw(scenes())
+    if draw(st.booleans()):
+        data, tag, pixels = save_plain(draw, pixels)
+    else:
+        top = draw(st.sampled_from([255, 1023, 4095, 16383, 65535]))
+        used = draw(st.sampled_from([1, 1, 0.5, 0.1]))  # a camera's dark image
+        data, tag, pixels = save_deep(draw, pixels * used, top)
+    return data, oriented(pixels, tag)
+
+
+def alike(image, truth):
+    """Return the correlation of an image with the truth, after scaling; -1 for another size."""
+    seen = np.asarray(image, float)
+    if seen.shape != truth.shape:
+        return -1
+    seen, truth = seen[np.isfinite(truth)], truth[np.isfinite(truth)]
+    if seen.std() == 0:
+        return 1 if truth.std() < 0.01 else 0
+    return np.corrcoef(seen, truth)[0, 1]
+
+
+def test_what_is_read_is_what_the_file_shows(tmp_path, record_property):
+    read_image, file = import_file(ROOT / "example_apps" / "image.py").read_image, tmp_path / "a"
+    counts = {"read": 0, "refused": 0}
+
+    @given(files_with_truth())
+    def run(told):
+        data, truth = told
+        file.write_bytes(data)
+        try:
+            image = read_image({"path": file})
+        except gr.Error as error:
+            note(error.message)
+            counts["refused"] += 1
+            return
+        counts["read"] += 1
+        if (found := alike(image, truth)) < ALIKE:
+            kept = FAILURES / f"truth-{hashlib.sha256(data).hexdigest()[:12]}"
+            FAILURES.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(data)
+            np.save(f"{kept}.npy", truth)
+            raise AssertionError(f"correlation {found:.2f} with what the file shows: {kept}")
+
+    run()
+    assert counts["read"] > counts["refused"]
+    record_property("fuzz", f"truth: {counts['read']:,} read, {counts['refused']:,} refused")

@@ -333,7 +333,7 @@ def test_a_step_app_in_its_image_is_closed(tmp_path, private, name):
     """The files as the Dockerfile names them; `make docker-smoke` tries the image itself."""
     for source, target in (("launcher.py", "main.py"), (find_app(name).file.name, "app.py")):
         shutil.copy(ROOT / "example_apps" / source, tmp_path / target)
-    for helper in ("guard.py", "image.py", "middleware.py"):
+    for helper in ("guard.py", "image.py", "middleware.py", "pixels.py"):
         shutil.copy(ROOT / "example_apps" / helper, tmp_path)
     with started_main(tmp_path, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
         check_closed(served, private)

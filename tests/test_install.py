@@ -68,12 +68,12 @@ def install(tmp_path, index):
     """Return a function that installs `lines` in a copy of the tools; it returns the process."""
     shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
 
-    def run(*lines, torch_index=index.url + "/cpu", only=()):
+    def run(*lines, torch_index=index.url + "/cpu", only=(), **more):
         (tmp_path / "requirements.txt").write_text("\n".join(lines) + "\n")
         # pip asks this index alone, whatever this machine's settings are
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
         environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url + "/simple"}
-        environment |= {"TORCH_INDEX": torch_index}
+        environment |= {"TORCH_INDEX": torch_index, **more}
         program = (
             "import sys; from install import ROOT, provide;"
             'provide(ROOT / "requirements.txt", only=sys.argv[1:])'
@@ -177,6 +177,46 @@ def test_an_environment_that_was_left_half_made_is_mended(install, tmp_path):
     (tmp_path / ".venv" / "bin" / "python").unlink()
     assert install("leaf==1.0").returncode == 0
     assert version(tmp_path, "leaf") == "1.0"
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """Environments in which pip is to install elsewhere, or sees packages of another Python."""
+    (tmp_path / "pip.conf").write_text("[install]\nuser = true\n")
+    module = tmp_path / "module"  # as a cluster's `module load` puts it into PYTHONPATH
+    (module / "leaf-1.0.dist-info").mkdir(parents=True)
+    (module / "leaf-1.0.dist-info" / "METADATA").write_text("Name: leaf\nVersion: 1.0\n")
+    (module / "leaf.py").write_text("raise ImportError('of another Python')\n")
+    for name in ("pip", "ensurepip"):
+        (module / f"{name}.py").write_text("raise ImportError('of another Python')\n")
+    return {
+        "PIP_USER": {"PIP_USER": "1"},
+        "pip.conf": {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")},
+        "PIP_TARGET": {"PIP_TARGET": str(tmp_path / "target")},
+        "PIP_PREFIX": {"PIP_PREFIX": str(tmp_path / "prefix")},
+        "PYTHONPATH": {"PYTHONPATH": str(module)},
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["PIP_USER", "pip.conf", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"])
+def test_settings_meant_for_another_python_change_nothing(install, tmp_path, foreign, name):
+    ended = install("leaf==1.0", **foreign[name])
+    assert ended.returncode == 0, ended.stdout
+    assert version(tmp_path, "leaf") == "1.0"
+
+
+def test_a_command_continues_without_the_packages_of_another_python(tmp_path, monkeypatch):
+    (tmp_path / "leaf.py").write_text("print('of another Python')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = (
+        "import sys; from install import become; become('-c', 'import leaf', python=sys.executable)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True
+    )
+    assert "No module named 'leaf'" in ended.stderr
+    assert ended.stdout == ""
 
 
 def python_without_venv():

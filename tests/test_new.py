@@ -162,7 +162,7 @@ def test_a_copied_step_has_its_code_and_no_more_than_it_needs(gallery, source):
     named = re.findall("leaf_disease/(.*?) ", said)
     assert named == ["main.py", "requirements.txt", "README.md"]
     assert "\nStart it: make run APP=leaf_disease " in said
-    more = {"image.py"} if source == "sepia" else set()
+    more = {"image.py", "pixels.py"} if source == "sepia" else set()
     assert files(folder) == files(bare) | ADDED | more
     packages = (step.folder if source == "sepia" else bare) / "requirements.txt"
     assert (folder / "requirements.txt").read_text() == packages.read_text()
@@ -269,7 +269,7 @@ def test_a_shared_change_reaches_all_folders_and_their_models_stay(gallery, sour
         "constraints.txt": ("pooch==1.9.0", "pooch==1.9.1"),
         "Dockerfile": ("timeout=10s", "timeout=9s"),
         ".dockerignore": (".gradio\n", ".gradio\n.cache\n"),
-        "image.py": ("MAX_MEGAPIXELS = 50", "MAX_MEGAPIXELS = 40"),
+        "pixels.py": ("MAX_MEGAPIXELS = 50", "MAX_MEGAPIXELS = 40"),
         "guard.py": ("KEEP_S = 10, 1800", "KEEP_S = 10, 900"),
         "middleware.py": ("MAX_DEPTH, MAX_ADDRESS = 200", "MAX_DEPTH, MAX_ADDRESS = 100"),
         "weights.py": ("weights_only=True", "mmap=True, weights_only=True"),

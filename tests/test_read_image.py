@@ -20,7 +20,8 @@ from gradio.media import get_image
 from PIL import Image, ImageCms
 
 sys.path.append(str(ROOT / "example_apps"))
-from image import FORMATS, read_image
+from image import read_image
+from pixels import FORMATS
 
 PHOTO = Image.open(get_image("lion.jpg")).convert("RGB").resize((640, 480))
 RGB = np.asarray(PHOTO)
@@ -163,6 +164,12 @@ DEEP = "16 bits per colour and does not use them all"
 REFUSED = {
     "12 in 16 bits, RGB PNG": (png_16(RGB.astype("uint16") * 16, 2), DEEP),
     "12 in 16 bits, one hot pixel": (png_16(with_some(RGB.astype("uint16") * 16, 65535), 2), DEEP),
+    "8 in 16 bits, RGB with a scale bar": (png_16(with_some(RGB.astype("uint16"), 65535, 600), 2), DEEP),
+    "colours that are floats": (tiff(np.float32(RGB), photometric="rgb"), "the type float32"),
+    "packed, the highest byte first": (
+        tiff((GREY * 4000).astype("int32"), byteorder=">", compression="zlib"),
+        "32 bits in an unusual order",
+    ),
     "12 in 16 bits, grey and alpha": (
         png_16(np.dstack([CAMERA[..., None], np.full((480, 640, 1), 65535)]), 4),
         DEEP,

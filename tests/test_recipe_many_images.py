@@ -23,7 +23,8 @@ from test_labels_and_preprocessing import PHOTOS, by_hand, load_trained_network
 from torchvision.models import ResNet18_Weights
 
 NAMES = ["cheetah.jpg", "bee.jpg", "espresso.jpg", "cat.jpg"]
-ADDED = ["__MACOSX/a.png", "plate 1/.DS_Store", "Thumbs.db"]
+ADDED = ["__MACOSX/a.png", "plate 1/.DS_Store", "Thumbs.db", "plate 1/._a.png", "@eaDir/a.png"]
+ADDED += ["plate 1/.ipynb_checkpoints/a-checkpoint.png", "Desktop.ini"]
 PNG = b"\x89PNG, or so"
 
 
@@ -63,6 +64,13 @@ def classify(many, *files):
     return {row[0]: (row[1], row[-1]) for row in rows}
 
 
+def test_after_five_images_that_take_too_long_the_others_are_not_waited_for(many):
+    rows = [["a.png", many.TOO_SLOW], ["b.png", ""], ["c.png", many.TOO_MUCH]]
+    assert list(many.few_costly(rows)) == rows
+    with pytest.raises(gr.Error, match="5 of these images take too much"):
+        list(many.few_costly(3 * rows))
+
+
 def claim(file, content, place, value):
     """Make a ZIP file with one image whose list of contents says something else about it."""
     whole = bytearray(zip_file(file, {"b.png": content}).read_bytes())
@@ -75,13 +83,13 @@ ENCRYPTED, SIZE = 8, 24  # places in a line of that list
 
 
 def test_each_image_gets_a_row_whatever_is_wrong_with_the_others(many, tmp_path):
-    contents = {"plate 1/": b"", "plate 1/ö/a.png": PNG, "damaged.png": PNG * 9, "a.txt": b"a"}
+    contents = {"plate 1/": b"", "./plate 1/ö/a.png": PNG, "damaged.png": PNG * 9, "a.txt": b"a"}
     file = zip_file(tmp_path / "a.ZIP", contents | dict.fromkeys(ADDED, b"1"), zipfile.ZIP_STORED)
     content = file.read_bytes()
     file.write_bytes(content.replace(PNG * 9, PNG * 8 + b"?" * len(PNG)))
     damaged = "This file is damaged in the ZIP file. Please make that again."
     rows = {
-        "plate 1/ö/a.png": ("an image", ""),
+        "./plate 1/ö/a.png": ("an image", ""),
         "damaged.png": ("", damaged),
         "a.txt": ("", "This is no image."),
     }

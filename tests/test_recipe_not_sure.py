@@ -152,6 +152,7 @@ WRONG = {
     "there must be 2 numbers": b"true,cat,dog\ncat,1\n",
     "image 2: there must be": b"true,cat,dog\ncat,1,0\ncat,nan,0\n",
     "has no images": b"true,cat,dog\n",
+    "may be separated by , or by ;": b"true,a;b,dog\na;b,c;1,0\n",
 }
 
 
@@ -203,6 +204,8 @@ def sort_into_folders(place, each, seed):
         for number in range(each):
             worse(image, random).save(place / label / f"{number}.png")
     (place / "bee" / "notes.txt").write_text("no image")
+    (place / "bee" / "._0.png").write_text("left by macOS")
+    (place / ".ipynb_checkpoints").mkdir()
     return place
 
 
@@ -215,7 +218,7 @@ def test_with_fitted_thresholds_the_names_that_are_given_are_right(app, page, sc
         tables.append(tmp_path / f"{name}.csv")
         well, said = run(app, "score_images.py", images, tables[-1])
         assert well, said
-        assert "Left out: " in said
+        assert re.findall(r"Left out: \S*/(\S+?):", said) == ["notes.txt"]
         assert "with 160 images" in said
     well, said = run(app, "fit_thresholds.py", tables[0], "--test", tables[1])
     assert well, said

@@ -192,6 +192,8 @@ def test_a_page_that_is_none_is_told_with_a_message(served, capsys, monkeypatch)
 def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):
     folder = make_app(tmp_path, "efficientnet_lite0")
     file = folder / "data" / "expected.json"
+    (folder / "data" / "cat.jpg").rename(folder / "data" / "cat.JPG")
+    (folder / "data" / "._cat.jpg").write_text("left by macOS")
 
     def run_expect(*options):
         command = [sys.executable, "scripts/expect.py", "my_app", *options]
@@ -206,7 +208,7 @@ def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):
 
     ended = run_expect()
     assert ended.returncode == 1
-    assert "data/cat.jpg: " in ended.stdout
+    assert "data/cat.JPG: " in ended.stdout
     assert "ARGS=--yes" in ended.stderr
     assert not file.exists()
     assert run_expect("--yes").returncode == 0

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,13 +27,14 @@ from calls import call, upload
 from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
 from maintain.bench.photos import make_photo
 from sample_images import save_all
-from scale import form
+from scale import cluster, form
 from server import Server, free_port
 from torchvision.models import resnet18
 from workshop_blocks import run_by
 
 BIN = ROOT / ".venv-scale" / "bin"
 NOT_THERE = "The model is not there right now"
+MACOS_TEMPORARY = "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T"
 BUSY = "Too many people are using this app right now. Please try again in a minute."
 scaled = pytest.mark.scale
 
@@ -75,6 +77,15 @@ def test_an_app_of_another_form_is_told_what_is_missing(classifier, tmp_path, ch
     (tmp_path / "main.py").write_text(text.replace(*change), encoding="utf-8")
     with pytest.raises(form.OtherForm, match=found):
         form.read(find_app(str(tmp_path / "main.py")))
+
+
+@pytest.mark.parametrize(
+    ("own", "used"),
+    [("/tmp", "/tmp"), ("/scratch/ada", "/scratch/ada"), (MACOS_TEMPORARY, "/tmp")],
+)
+def test_ray_s_sockets_get_a_name_short_enough_for_macos(monkeypatch, own, used):
+    monkeypatch.setattr(tempfile, "tempdir", own)
+    assert cluster.short_folder() == used
 
 
 # --- what the others share -----------------------------------------------------------------------
@@ -486,17 +497,23 @@ def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
 @scaled
 @pytest.mark.timeout(600)
 def test_lists_and_parquet(classifier, photos, expected, tmp_path):
-    """A list in CSV, predictions in Parquet; then those as the list, and predictions in CSV."""
+    """A list in CSV, predictions in Parquet; then those as the list, and predictions in CSV.
+
+    With a folder for temporary files as deep as that of macOS.
+    """
+    temporary = tmp_path / MACOS_TEMPORARY[1:]
+    temporary.mkdir(parents=True)
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(5):
         (folder / f"photo_{number}.jpg").write_bytes(photos[number])
     listed = folder / "list.csv"
     names = [*(f"photo_{number}.jpg" for number in range(5)), "gone.jpg"]
-    listed.write_text("number,file\n" + "".join(f"1,{name}\n" for name in names))
+    listed.write_text("Number;File\n" + "".join(f"1;{name}\n" for name in names), "utf-8-sig")
     (line,) = run_by("test_lists_and_parquet")
     app, predictions = classifier("resnet").file, folder / "predictions.parquet"
-    status, printed = run(*typed(line, APP=app, IN=listed, OUT=predictions)[1:])
+    words = typed(line, APP=app, IN=listed, OUT=predictions)[1:]
+    status, printed = run(*words, TMPDIR=str(temporary))
     assert status == 0, printed
     assert "6 images: 5 with a prediction, 1 with a reason why not." in printed
     status, printed = run(

@@ -15,12 +15,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import reference_predictions
 import torch
 from apps import App, find_app
-from conftest import mounted
+from conftest import ROOT, import_file, mounted
 from container.context import files_in_image, read
 from flowers_made import KINDS, SPLITS, draw_petal, make_data_set, make_start
 from gradio_client import Client
@@ -111,6 +112,65 @@ def test_the_digests_are_those_of_torchvision_and_the_splits_too(
         for (file, label), (image, number) in zip(samples[split], theirs, strict=True):
             assert label == number
             assert Image.open(file).getpixel((9, 9)) == image.getpixel((9, 9))
+
+
+@pytest.fixture
+def own_images(monkeypatch):
+    """The training_set.py of the recipe own_images."""
+    folder = ROOT / "docs" / "recipes" / "own_images" / "files"
+    monkeypatch.syspath_prepend(folder)
+    return import_file(folder / "training_set.py")
+
+
+def make_folders(place):
+    """Make folders of images for two labels, as people have them; return that of train."""
+    for split in ("train", "val", "test"):
+        for label in ("healthy", "rust"):
+            (place / split / label / "plant 1").mkdir(parents=True)
+            for name in ("0.jpg", "1.JPEG", "plant 1/2.png"):
+                (place / split / label / name).touch()
+    return place / "train"
+
+
+def test_what_programs_leave_in_folders_is_no_label_and_no_image(own_images, tmp_path, capsys):
+    train = make_folders(tmp_path)
+    clean = own_images.find_images(tmp_path)
+    assert clean[0] == ["healthy", "rust"]
+    names = [str(Path(file).relative_to(train / "rust")) for file, n in clean[1]["train"] if n]
+    assert names == ["0.jpg", "1.JPEG", "plant 1/2.png"]
+    for left in (
+        "train/.ipynb_checkpoints/0-checkpoint.jpg",
+        "train/rust/.ipynb_checkpoints/0-checkpoint.jpg",
+        "train/__MACOSX/rust/._0.jpg",
+        "train/rust/@eaDir/0.jpg/SYNOPHOTO_THUMB_S.jpg",
+        "train/rust/._0.jpg",
+        "train/rust/Thumbs.db",
+        "val/.DS_Store",
+        "test/$RECYCLE.BIN/0.jpg",
+    ):
+        (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / left).touch()
+    assert own_images.find_images(tmp_path) == clean
+    assert capsys.readouterr().out == ""
+
+
+def test_folders_without_images_and_files_that_are_none_are_named(own_images, tmp_path, capsys):
+    train = make_folders(tmp_path)
+    (train / "rust" / "notes.txt").touch()
+    own_images.find_images(tmp_path)
+    said = f"Left out in {train}, by their names: 1 files, such as {train / 'rust' / 'notes.txt'}\n"
+    assert capsys.readouterr().out == said
+    (train / "mildew").mkdir()
+    for split in ("val", "test"):
+        (tmp_path / split / "mildew").mkdir()
+    (train / "mildew" / "._0.jpg").touch()
+    with pytest.raises(SystemExit, match=r"There is no image in .*mildew"):
+        own_images.find_images(tmp_path)
+    (tmp_path / "val" / "rust").rename(tmp_path / "val" / "ruts")
+    with pytest.raises(SystemExit, match="val must have the same folders as train: healthy, mil"):
+        own_images.find_images(tmp_path)
+    with pytest.raises(SystemExit, match="none/train must have a folder of images for every label"):
+        own_images.find_images(tmp_path / "none")
 
 
 def cut(file):

@@ -6,7 +6,7 @@ import gradio as gr
 import torch
 from cores import share_cores
 from guard import prepare_uploads, settings
-from image import read_image
+from image import preview, read_image
 from torchvision.models import VGG11_Weights, vgg11
 from weights import load_model
 
@@ -43,8 +43,10 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
                 clear = gr.ClearButton(image)
                 submit = gr.Button("Submit", variant="primary")
         prediction = gr.Label(label="Most likely", num_top_classes=5)
-    gr.Examples(sorted(map(str, DATA.glob("*.jpg"))), image)
+    gr.Examples(sorted(map(str, DATA.glob("[!.]*.[jpJP]*[gG]"))), image)  # .jpg, .JPEG, .png ...
     clear.add(prediction)
+    # what browsers don't show, such as a TIFF, is shown as it is read
+    image.upload(preview, image, image, preprocess=False, api_visibility="private")
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
     submit.click(predict, image, prediction, preprocess=False)
 

@@ -70,7 +70,7 @@ def main(argv=None):
             "make classify APP=resnet IN=my_images OUT=predictions.csv"
         )
     source = Path(options.source)
-    if not source.is_dir() and source.suffix not in (".csv", ".parquet"):
+    if not source.is_dir() and source.suffix.lower() not in (".csv", ".parquet"):
         sys.exit(f"IN={source} is no folder, and no list that ends in .csv or .parquet.")
     if not source.exists():
         sys.exit(f"There is no {source}.")

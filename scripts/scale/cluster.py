@@ -13,6 +13,7 @@ from apps import ROOT
 NO_CLUSTER = """\
 There is no Ray cluster at {address}: {reason}.
 `ray start --head` prints its address on the first machine, such as 10.0.0.5:6379."""
+LONGEST = 25  # bytes of a folder's path: Ray adds 78 for a socket, and macOS allows 103 in all
 OBJECT_STORE = 200_000_000  # bytes of shared memory: images on their way to a model and back
 # Ray reports its use to its developers unless told not to
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -43,6 +44,12 @@ def require_address(address):
         sys.exit(NO_CLUSTER.format(address=address, reason=reason))
 
 
+def short_folder():
+    """Return the folder for temporary files, or /tmp if that one is too deep for Ray's sockets."""
+    folder = tempfile.gettempdir()  # on macOS, 49 characters
+    return folder if os.name == "nt" or len(os.fsencode(folder)) <= LONGEST else "/tmp"
+
+
 @contextlib.contextmanager
 def joined(cpus):
     """Join the cluster that RAY_ADDRESS names, or start Ray here with so many CPUs until the end.
@@ -64,7 +71,8 @@ def joined(cpus):
         # the processes find these programs; on a cluster, the repository has the same path
         "runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT / "scripts")}},
     }
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+    temporary = tempfile.TemporaryDirectory("", "ray-", short_folder(), ignore_cleanup_errors=True)
+    with temporary as folder:
         if address:
             settings["address"] = address
         else:

@@ -1,4 +1,4 @@
-"""The list of images to classify, and the table of predictions: both on disk, however long.
+"""The database of images to classify, and the table of predictions: both on disk.
 
 The columns are those of the recipe `many_images`: the file, five labels with their probabilities
 from 0 to 1, and the reason if there is no prediction.
@@ -8,52 +8,17 @@ import csv
 import os
 import sqlite3
 import sys
-from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import parquet
 from scale import safe_csv
+from scale.listing import listed, names_in
 
 COLUMNS = [f"{what}_{place}" for place in range(1, 6) for what in ("label", "probability")]
 COLUMNS = ["file", *COLUMNS, "reason"]
 TYPES = {name: pa.float64() if name.startswith("probability") else pa.string() for name in COLUMNS}
 SCHEMA = pa.schema(TYPES)
-ADDED = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # by Finder and Explorer, and what is hidden
 PART = 1000  # rows of a Parquet file
-
-
-def listed(source):
-    """Yield the name and the path of each image in a folder, or in a CSV or Parquet list.
-
-    Of a list, the column `file` counts, or else the first; a path is relative to the list's folder.
-    """
-    if source.is_dir() and source.suffix != ".parquet":
-        for folder, folders, files in os.walk(source):
-            folders[:] = [name for name in folders if not name.startswith(ADDED)]
-            for name in files:
-                if not name.startswith(ADDED):
-                    path = Path(folder, name)
-                    yield path.relative_to(source).as_posix(), path
-        return
-    for name in names_in(source):
-        yield name, source.parent / name
-
-
-def names_in(file):
-    """Yield the cells of the column `file` of a CSV file or of Parquet, or else of the first."""
-    if file.suffix == ".parquet":
-        for part in sorted(file.glob("*.parquet")) if file.is_dir() else [file]:
-            table = parquet.ParquetFile(part)
-            names = table.schema_arrow.names
-            column = "file" if "file" in names else names[0]
-            for batch in table.iter_batches(columns=[column]):
-                yield from batch.column(0).to_pylist()
-        return
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        rows = csv.reader(lines)
-        header = next(rows, [""])
-        column = header.index("file") if "file" in header else 0
-        yield from (row[column] for row in rows if len(row) > column)
 
 
 def missing(source, table):

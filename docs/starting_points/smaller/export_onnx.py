@@ -28,7 +28,8 @@ NEW = HERE / "data" / "new.onnx"
 
 def find_images(data, read_image):
     """Return the example images of an app, and noise; of each also its file."""
-    images = {file: read_image({"path": str(file)}) for file in sorted(data.glob("*.jpg"))}
+    files = sorted(data.glob("[!.]*.[jpJP]*[gG]"))  # as in main.py
+    images = {file: read_image({"path": str(file)}) for file in files}
     noise = np.random.default_rng(1).integers(0, 255, (300, 450, 3), "uint8")
     return {**images, "noise": Image.fromarray(noise)}
 

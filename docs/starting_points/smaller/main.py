@@ -37,7 +37,7 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
                 clear = gr.ClearButton(image)
                 submit = gr.Button("Submit", variant="primary")
         prediction = gr.Label(label="Most likely", num_top_classes=5)
-    gr.Examples(sorted(map(str, DATA.glob("*.jpg"))), image)
+    gr.Examples(sorted(map(str, DATA.glob("[!.]*.[jpJP]*[gG]"))), image)  # .jpg, .JPEG, .png ...
     clear.add(prediction)
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
     submit.click(predict, image, prediction, preprocess=False)

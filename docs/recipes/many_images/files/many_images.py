@@ -19,10 +19,13 @@ from pathlib import Path
 
 import gradio as gr
 import safe_csv
+from image import TOO_MUCH, TOO_SLOW
+from leftovers import is_leftover
 from middleware import MAX_FILES
 
 MAX_IMAGES = 1000
 MAX_UPLOAD = 100_000_000  # bytes that are sent at once; SciLifeLab Serve lets no more through
+MAX_COSTLY = 5  # images that go beyond what one may take
 MAX_UNPACKED = 500_000_000  # bytes of all images in ZIP files
 LIMITS = (
     f"Up to {MAX_FILES} files and {MAX_UPLOAD // 10**6} MB at once. ZIP files may hold up to "
@@ -35,7 +38,6 @@ COLUMNS = ["file", *COLUMNS, "reason"]
 # a row of the table on the page, which has no room for so many
 HEADERS = ["file", "most likely", "second", "third", "fourth", "fifth", "reason"]
 WIDTHS = ["16%", *["13%"] * 5, "19%"]
-ADDED = ("._", ".DS_Store", "Thumbs.db", "desktop.ini")  # by Finder and Explorer
 BLOCK = 2**18  # bytes that are unpacked at a time
 
 
@@ -50,7 +52,7 @@ def add_to_page(predict):
         """Classify uploaded images and ZIP files of them: a table for the page, and a CSV file."""
         progress(0, desc="Looking through the files")
         total = count(files)
-        rows = classify(files, predict, uploads)
+        rows = few_costly(classify(files, predict, uploads))
         rows = list(progress.tqdm(rows, desc="Classifying", total=total, unit="images"))
         file = Path(tempfile.mkdtemp(dir=uploads), "predictions.csv")
         safe_csv.write(file, [COLUMNS, *rows])
@@ -81,7 +83,7 @@ class ListIsShort(io.FileIO):
 
 @contextlib.contextmanager
 def open_zip(upload):
-    """Open a ZIP file: give it, and the images in it, without what file managers add."""
+    """Open a ZIP file: give it, and the images in it, without what programs leave behind."""
     name = named(upload)
     with contextlib.ExitStack() as opened:
         try:
@@ -92,10 +94,10 @@ def open_zip(upload):
             refuse(f"{name} is damaged, or is no ZIP file. Please make it again.")
         images = []
         for image in archive.infolist():
-            *folders, last = image.filename.replace("\\", "/").split("/")
-            if not last or "__MACOSX" in folders or last.startswith(ADDED):
+            parts = image.filename.replace("\\", "/").split("/")
+            if not parts[-1] or any(map(is_leftover, parts)):
                 continue
-            if ".." in [*folders, last] or folders[:1] == [""]:
+            if ".." in parts or parts[0] == "":
                 refuse(f"{name} has names that lead out of its folder. Please make it again.")
             if image.flag_bits & 1:
                 refuse(f"{name} is encrypted. Please make it again, without a password.")
@@ -170,6 +172,16 @@ def classify(uploads, predict, place):
                 for image in images:
                     unpacked = functools.partial(predict_packed, predict, archive, image, folder)
                     yield row(before + image.filename, unpacked)
+
+
+def few_costly(rows):
+    """Yield rows, but refuse all once MAX_COSTLY images took too long: others are waiting."""
+    costly = 0
+    for each in rows:
+        costly += each[-1] in (TOO_MUCH, TOO_SLOW)
+        if costly == MAX_COSTLY:
+            refuse(f"{MAX_COSTLY} of these images take too much time or memory. {TOO_SLOW}")
+        yield each
 
 
 def predict_packed(predict, archive, image, folder):

@@ -4,7 +4,7 @@
     python fit_thresholds.py scores.csv --test test_scores.csv
 
 scores.csv is a table of what the trained model says about images that it was not trained on,
-with a line for each image, in UTF-8:
+with a line for each image, as CSV:
 
     true,cat,dog,horse
     dog,0.031,0.962,0.007
@@ -24,13 +24,13 @@ Written are data/thresholds.json, for the app, and reliability.png, for the mode
 """
 
 import argparse
-import csv
 import json
 import math
 import sys
 from pathlib import Path
 
 import numpy as np
+from excel_csv import read_rows
 from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve
@@ -46,9 +46,8 @@ def read_scores(file):
     (m), and the probabilities (m x n).
     """
     try:
-        with open(file, encoding="utf-8-sig", newline="") as lines:
-            (_, *labels), *rows = [row for row in csv.reader(lines) if row]
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+        (_, *labels), *rows = read_rows(file)
+    except (OSError, ValueError) as error:
         sys.exit(f"{file} cannot be read as a table: {error}")
     if len(labels) < 2:
         sys.exit(f"{file} must have two or more columns of classes, after the true class.")
@@ -58,7 +57,7 @@ def read_scores(file):
             columns = "no column" if true not in labels else "two columns"
             sys.exit(f'{file}, image {number}: "{true}" is the name of {columns}.')
         try:
-            values = [float(value) for value in values]
+            values = [float(value.replace(",", ".")) for value in values]
         except ValueError:
             values = []
         if len(values) != len(labels) or min(values) < 0 or not 0.99 < math.fsum(values) < 1.01:
