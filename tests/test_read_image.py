@@ -164,7 +164,10 @@ DEEP = "16 bits per colour and does not use them all"
 REFUSED = {
     "12 in 16 bits, RGB PNG": (png_16(RGB.astype("uint16") * 16, 2), DEEP),
     "12 in 16 bits, one hot pixel": (png_16(with_some(RGB.astype("uint16") * 16, 65535), 2), DEEP),
-    "8 in 16 bits, RGB with a scale bar": (png_16(with_some(RGB.astype("uint16"), 65535, 600), 2), DEEP),
+    "8 in 16 bits, RGB with a scale bar": (
+        png_16(with_some(RGB.astype("uint16"), 65535, 600), 2),
+        DEEP,
+    ),
     "colours that are floats": (tiff(np.float32(RGB), photometric="rgb"), "the type float32"),
     "packed, the highest byte first": (
         tiff((GREY * 4000).astype("int32"), byteorder=">", compression="zlib"),
