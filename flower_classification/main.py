@@ -40,7 +40,7 @@ def build():
     return network
 
 
-model = load_model(build, DATA / "flower_model_vgg19.pth", LAYERS)
+model = load_model(build, DATA / "flower_model_vgg19.pth", LAYERS, check=(LABELS, activation))
 # ---- End of your model ----
 
 

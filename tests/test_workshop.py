@@ -541,7 +541,7 @@ scripts/apps.py: Which app? Set APP=..., such as APP=sepia.
 scripts/apps.py: There is no app "<resnt>".
 scripts/run.py: Port <8080> is taken, perhaps by an app in another terminal.
 resnet_image_classification/weights.py: <image_classification_resnet18.pth> is missing<.>
-resnet_image_classification/weights.py: <...> is damaged, or holds another model<.>
+resnet_image_classification/weights.py: <...> is damaged or was cut off<.>
 resnet_image_classification/download_model.py: Nothing was saved. Try --url (a mirror) or --file (a copy): see --help.
 example_apps/middleware.py: This file is not among the uploads any more, or never was. Please upload it again.
 example_apps/middleware.py: This result is not here any more. Please send your input again.

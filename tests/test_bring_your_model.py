@@ -1,0 +1,338 @@
+"""A model of your own: what the app checks when it starts, `make inspect` and `make new MODEL=`."""
+
+import argparse
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from apps import find_app
+from torch import nn
+
+SOFTMAX, SIGMOID = nn.Softmax(dim=1), nn.Sigmoid()
+LABELS = ["rust", "mildew", "healthy"]
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 44800000\n"
+
+
+def load_module(file):
+    spec = importlib.util.spec_from_file_location(f"{file.parent.name}_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+weights = load_module(find_app("resnet").folder / "weights.py")
+
+
+def build(outputs=3, last=None):
+    """Return a small network: the names of its layers are 0.weight, 2.bias and so on."""
+    layers = [nn.Conv2d(3, 8, 7, 4), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(8, outputs), *([last] if last else []))
+
+
+@pytest.fixture
+def state():
+    torch.manual_seed(0)
+    return build().state_dict()
+
+
+def saved(tmp_path, content, **options):
+    torch.save(content, tmp_path / "weights.pth", **options)
+    return tmp_path / "weights.pth"
+
+
+def said(file, make=build, check=(LABELS, SOFTMAX)):
+    """Return the message with which an app ends that loads a file."""
+    with pytest.raises(SystemExit) as ended:
+        weights.load_model(make, file, check=check)
+    message = str(ended.value)
+    assert message.startswith(f"{file} ")
+    assert len(message.splitlines()) == 2
+    return message.removeprefix(f"{file} ").replace("\n", " ")
+
+
+def cast(state, kind, only=""):
+    return {
+        name: value.to(kind) if value.is_floating_point() and name.startswith(only) else value
+        for name, value in state.items()
+    }
+
+
+def prefixed(state, prefix):
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+FORMS = {
+    "float16": lambda state: cast(state, torch.float16),
+    "bfloat16": lambda state: cast(state, torch.bfloat16),
+    "float64": lambda state: cast(state, torch.float64),
+    "mixed": lambda state: cast(state, torch.float16, "4"),
+    "state_dict": lambda state: {"epoch": 7, "state_dict": state, "best": torch.tensor(81.2)},
+    "model_state_dict": lambda state: {"model_state_dict": state, "best": np.float64(81.2)},
+    "model": lambda state: {"model": state, "args": argparse.Namespace(lr=0.1)},
+    "with its optimizer": lambda state: {
+        "model": state,
+        "optimizer": {"state": {0: {"exp_avg": state["0.weight"]}}, "param_groups": []},
+    },
+    "module.": lambda state: prefixed(state, "module."),
+    "model.": lambda state: prefixed(state, "model."),
+    "_orig_mod.": lambda state: prefixed(state, "_orig_mod."),
+    "module._orig_mod.": lambda state: prefixed(state, "module._orig_mod."),
+    "a compiled layer": lambda state: {n.replace(".", "._orig_mod."): v for n, v in state.items()},
+    "backbone.": lambda state: {"state_dict": prefixed(state, "backbone.")},
+    "Lightning": lambda state: {
+        "state_dict": {**prefixed(state, "model."), "criterion.weight": torch.ones(3)},
+        "pytorch-lightning_version": "2.4",
+        "callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(0.9)}},
+    },
+    "SWA": lambda state: {"n_averaged": torch.tensor(3), **prefixed(state, "module.")},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_usual_form_of_checkpoint_loads_as_the_plain_weights_do(tmp_path, state, form):
+    model = weights.load_model(build, saved(tmp_path, FORMS[form](state)), check=(LABELS, SOFTMAX))
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+    plain = build()
+    plain.load_state_dict(state)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(model(images), plain.eval()(images), atol=0.02)
+
+
+def test_an_app_that_asks_for_bfloat16_gets_it(tmp_path, state):
+    file = saved(tmp_path, state)
+    model = weights.load_model(lambda: build().to(torch.bfloat16), file)
+    assert model[0].weight.dtype == torch.bfloat16
+
+
+def test_a_call_as_older_copies_make_it_still_loads(tmp_path, state):
+    file = saved(tmp_path, build())
+    layers = [nn.Sequential, nn.Conv2d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d, nn.Flatten]
+    assert weights.load_model(build, file, [*layers, nn.Linear])[4].out_features == 3
+
+
+BAD = {
+    "a pointer": (POINTER.encode(), "is a Git LFS pointer, not the weights. Run: git lfs pull"),
+    "a web page": (b"<!DOCTYPE html><html>Sign in</html>", "is a web page (often one to sign in)"),
+    "empty": (b"", "is empty. "),
+    "Keras": (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file, as Keras writes it"),
+    "safetensors": (b"\x08\0\0\0\0\0\0\0" + b'{"a":{}}', "is a safetensors file. Run: torch.save("),
+    "text": (b"0.1 0.2 0.3\n", "is damaged or was cut off. "),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_file_that_is_something_else_is_named(tmp_path, kind):
+    content, message = BAD[kind]
+    (tmp_path / "weights.pth").write_bytes(content)
+    assert message in said(tmp_path / "weights.pth")
+
+
+def test_a_file_that_was_cut_off_is_named_as_such(tmp_path, state):
+    file = saved(tmp_path, state)
+    file.write_bytes(file.read_bytes()[:2000])
+    assert "is damaged or was cut off. Copy or download it again" in said(file) or (
+        "download_model.py" in said(file)
+    )
+
+
+class Own(nn.Module):
+    """A network of a class that only the training program has."""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], "holds no weights, but a list. Where the model was trained, run: torch.save("),
+        ({"epoch": 3}, "holds no weights, but a dict. Where"),
+        (Own(), "holds objects that may run code and are not opened: "),
+    ],
+)
+def test_a_file_without_weights_says_what_is_in_it(tmp_path, content, message):
+    assert message in said(saved(tmp_path, content))
+
+
+CHANGES = {
+    "lacks": (
+        lambda state: {n: v for n, v in state.items() if n[0] != "4"},
+        "holds another model: it lacks 4.weight, 4.bias. Correct the network in main.py",
+    ),
+    "more": (
+        lambda state: {**state, **{f"{n}.bias": torch.ones(3) for n in (5, 6, 7, 8)}},
+        "holds another model: it has 5.bias, 6.bias, 7.bias ...",
+    ),
+    "other names": (
+        lambda state: {"conv.weight": state["0.weight"]},
+        "holds another model: it lacks 0.weight, 0.bias, 1.weight ... and has conv.weight.",
+    ),
+    "other classes": (
+        lambda state: build(5).state_dict(),
+        "or another number of classes: 4.weight is 5 x 8, but 3 x 8 in main.py.",
+    ),
+    "NaN": (
+        lambda state: {**state, "4.bias": torch.tensor([0, torch.nan, 1])},
+        "has numbers in 4.bias that are NaN or infinite. The training run failed.",
+    ),
+    "infinite": (
+        lambda state: {**state, "0.weight": state["0.weight"] / 0},
+        "has numbers in 0.weight that are NaN or infinite.",
+    ),
+    "too large for float16": (
+        lambda state: cast({**state, "4.bias": torch.full((3,), 1e30)}, torch.float16),
+        "has numbers in 4.bias that are NaN or infinite.",
+    ),
+    "two networks": (
+        lambda state: {"model": state, "model_ema": state},
+        "holds several such networks: ['model'] and ['model_ema']. Where the model",
+    ),
+    "teacher and student": (
+        lambda state: prefixed(state, "student.") | prefixed(state, "teacher."),
+        "holds several such networks: student and teacher.",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_weights_of_another_network_say_by_name_what_differs(tmp_path, state, change):
+    content, message = CHANGES[change][0](state), CHANGES[change][1]
+    assert message in said(saved(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "last", "labels", "activation", "message"),
+    [
+        (3, None, LABELS[:2], SOFTMAX, "has 3 outputs, but there are 2 labels. Write one label"),
+        (3, None, [*LABELS, "dry"], SOFTMAX, "has 3 outputs, but there are 4 labels."),
+        (3, None, ["rust", "dry", "rust"], SOFTMAX, 'the label "rust" is there twice. Give each'),
+        (1, None, ["rust"], SOFTMAX, "has one output, of which a softmax always makes 1. Write"),
+        (3, nn.Softmax(1), LABELS, SOFTMAX, "gives probabilities already, so another activation"),
+        (3, nn.Softmax(1), LABELS, SIGMOID, "torch.nn.Identity()"),
+        (3, nn.Unflatten(1, (3, 1)), LABELS, SOFTMAX, "a row of numbers for each image, but [2, 3"),
+    ],
+)
+def test_outputs_that_do_not_go_with_labels_or_activation_are_refused(
+    tmp_path, outputs, last, labels, activation, message
+):
+    file = saved(tmp_path, build(outputs, last).state_dict())
+    assert message in said(file, lambda: build(outputs, last), (labels, activation))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "last", "activation"),
+    [
+        (1, None, SIGMOID),
+        (3, None, SIGMOID),
+        (3, nn.Softmax(1), nn.Identity()),
+        (3, nn.LogSoftmax(1), SOFTMAX),
+        (3, nn.ReLU(), SOFTMAX),
+    ],
+)
+def test_right_activations_are_let_through(tmp_path, outputs, last, activation):
+    file = saved(tmp_path, build(outputs, last).state_dict())
+    make = lambda: build(outputs, last)  # noqa: E731
+    assert weights.load_model(make, file, check=(LABELS[:outputs], activation))
+
+
+class WithMean(nn.Module):
+    """A network with a tensor beside its weights, and with a list of them."""
+
+    def __init__(self, listed=False):
+        super().__init__()
+        self.layers = build()
+        mean = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)
+        self.mean = [mean] if listed else mean
+        self.register_buffer("deviation", torch.full((3, 1, 1), 0.2), persistent=False)
+
+    def forward(self, images):
+        mean = self.mean[0] if isinstance(self.mean, list) else self.mean
+        return self.layers((images - mean) / self.deviation)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_network_with_tensors_beside_its_weights_predicts(tmp_path, listed):
+    network = WithMean(listed).eval()
+    file = saved(tmp_path, network.state_dict())
+    model = weights.load_model(lambda: WithMean(listed), file, check=(LABELS, SOFTMAX))
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(model(images), network(images), atol=1e-5)
+
+
+def test_a_regnet_loads_although_it_cannot_be_built_on_meta(tmp_path):
+    from torchvision.models import regnet_y_400mf
+
+    with pytest.raises(NotImplementedError), torch.device("meta"):
+        regnet_y_400mf()
+    file = saved(tmp_path, regnet_y_400mf(num_classes=3).state_dict())
+    make = lambda: regnet_y_400mf(num_classes=3)  # noqa: E731
+    assert weights.load_model(make, file, check=(LABELS, SOFTMAX))
+
+
+def test_a_constructor_that_fails_says_why(tmp_path, state):
+    def fetching():
+        raise OSError("https://download.example.org cannot be reached")
+
+    message = said(saved(tmp_path, state), fetching)
+    assert "the network is not built (OSError: https://download.example.org cannot be" in message
+
+
+@pytest.mark.parametrize("size", [32, 299, 384])
+def test_a_network_for_images_of_another_size_is_checked_too(tmp_path, size):
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = build()
+
+        def forward(self, images):
+            assert images.shape[-1] == size
+            return self.layers(images)
+
+    file = saved(tmp_path, Fixed().state_dict())
+    assert "has 3 outputs, but" in said(file, Fixed, (LABELS[:2], SOFTMAX))
+
+
+LABEL_FILES = {
+    "plain": b"rust\nmildew\nhealthy\n",
+    "Windows": b"rust\r\nmildew\r\nhealthy",
+    "byte-order mark": "\ufeffrust\nmildew\nhealthy\n".encode(),
+    "an empty last line": b"rust\nmildew\nhealthy\n\n",
+    "UTF-16": "rust\r\nmildew\r\nhealthy\r\n".encode("utf-16"),
+    "UTF-16 BE": b"\xfe\xff" + "rust\nmildew\nhealthy".encode("utf-16-be"),
+}
+
+
+@pytest.mark.parametrize("kind", LABEL_FILES)
+def test_labels_are_read_as_editors_save_them(tmp_path, kind):
+    (tmp_path / "labels.txt").write_bytes(LABEL_FILES[kind])
+    assert weights.read_labels(tmp_path / "labels.txt") == LABELS
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_labels_with_other_letters_are_read(tmp_path, encoding):
+    (tmp_path / "labels.txt").write_bytes("röta\nmögel\n".encode(encoding))
+    assert weights.read_labels(tmp_path / "labels.txt") == ["röta", "mögel"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is missing"),
+        (b"", "it is empty"),
+        (b"\n\n", "it is empty"),
+        (b"rust\n\nmildew\n", "line 2 is empty"),
+        (b"\0r\0u\0s\0t", "is in an unusual encoding.\nSave it as UTF-8"),
+        (b"rust\x81\xff", "is in an unusual encoding"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_said(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "labels.txt").write_bytes(content)
+    with pytest.raises(SystemExit, match=message):
+        weights.read_labels(tmp_path / "labels.txt")
+
+
+def test_loading_leaves_pytorch_its_cores(tmp_path, state):
+    before = torch.get_num_threads()
+    weights.load_model(build, saved(tmp_path, state), check=(LABELS, SOFTMAX))
+    assert torch.get_num_threads() == before
