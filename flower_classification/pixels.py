@@ -29,7 +29,7 @@ OTHERS = (  # what files of other kinds have in their first bytes, and where
     (0, b"\xda\xce\xbe\n", f"an ND2 {MICROSCOPE.format('Nikon')}"),
     (0, b"p\0\0\0", f"a LIF {MICROSCOPE.format('Leica')}"),
     (0, b"\x89HDF", "an HDF5 file, which may hold many images. Export one as a TIFF or PNG"),
-    (128, b"DICM", "a DICOM file. Export the image as a TIFF or PNG, without names in it"),
+    (128, b"DICM", "a DICOM file. Export the image, without names in it, as a TIFF or PNG"),
 )
 CONVERT = "Save it as a PNG with 8 bits, and try again."
 
@@ -97,8 +97,8 @@ def convert(data, enough):
             image.putalpha(255)
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB")
-    if palette[0] != palette[1] and all(high - low < 3 for low, high in image.getextrema()):
-        refuse(f"The colours of this image are nearly all the same. {CONVERT}")
+    if palette[0] != palette[1] and all(high < 3 for _, high in image.getextrema()):
+        refuse(f"The colours of this image are all black. {CONVERT}")
     longest = 8 * min(image.size)
     if enough and max(image.size) > longest:  # 10,000 x 1 would be resized to 2,560,000 x 256
         image = ImageOps.fit(image, [min(side, longest) for side in image.size])
@@ -200,7 +200,7 @@ def to_8_bits(pixels, whole):
     grey = np.clip(pixels / (2**bits - 1), 0, 1) * 255
     dark, bright = extent(pixels, beyond, 0.01)
     shades, usual = ((b - a) / (2**bits - 1) * 255 for a, b in ((low, high), (dark, bright)))
-    if low < 0.98 * high and ((whole and high < 1024 and usual < 32) or shades < 3):
+    if low < 0.98 * high and ((whole and high < 512 and usual < 32) or shades < 3):
         refuse(
             f"This image seems empty: nearly all its values are from {low:g} to {high:g}. {CONVERT}"
         )
