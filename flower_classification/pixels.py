@@ -107,9 +107,8 @@ def convert(data, enough):
 
 def is_dark(colours):
     """Tell whether colours of 8 bits use half of them at most, but for a scale bar or a few."""
-    pixels = colours.max(axis=-1)
-    high = extent(pixels, 255 if pixels.max() == 255 else math.inf)[1]
-    mask = high == 0 and (pixels == 255).mean() > 0.01
+    high = extent(colours, 255 if colours.max() == 255 else math.inf)[1]
+    mask = high == 0 and (colours == 255).mean() > 0.01
     return high < 128 and not mask
 
 
@@ -179,13 +178,19 @@ def check_tiff(data):
 
 
 def extent(pixels, beyond=math.inf, few=FEW):
-    """Return the lowest and the highest value, but for the few, and for those from `beyond` on."""
-    values = pixels.reshape(-1)
-    values = values[:: max(1, values.size // 1_000_000)]
-    usual = values[values < beyond]
-    values = np.sort(usual if usual.size else values)
-    few = math.ceil(few * values.size) if values.size > 2 else 0
-    return values[few].item(), values[-1 - few].item()
+    """Return the lowest and the highest value, but for the few, and for those from `beyond` on.
+
+    Of colours, height x width x 3, it is the darkest and the brightest of each pixel.
+    """
+    found = []
+    for place, of_pixel in ((0, np.min), (-1, np.max)):
+        values = (of_pixel(pixels, axis=-1) if pixels.ndim == 3 else pixels).reshape(-1)
+        values = values[:: max(1, values.size // 1_000_000)]
+        usual = values[values < beyond]
+        values = np.sort(usual if usual.size else values)
+        skipped = math.ceil(few * values.size) if values.size > 2 else 0
+        found.append(values[place - skipped if place else skipped].item())
+    return found
 
 
 def to_8_bits(pixels, whole):
