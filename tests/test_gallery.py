@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 IMAGE = Path(get_image("lion.jpg"))
 NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
 SHOWN = [*STEPS[:4], "shout", *STEPS[4:], "cells", "colonies", "resnet"]
+HAS_THEME = "[...document.querySelectorAll('link')].some(e => /theme.css/.test(e.href) && e.sheet)"
 CELLS = '"""Cells."""\nimport gradio as gr, helper\ngr.Interface(helper.f, None, "text").launch()'
 ADDED = {
     "example_apps/shout_app.py": '''"""Step 1.45, shout: small letters in, BIG & <bold> ones out."""
@@ -182,6 +183,7 @@ def test_each_app_keeps_its_theme_its_css_and_its_footer(page, gallery):
     for name in ("hello", "themed", "shout"):
         page.goto(f"{gallery.url}{name}/")
         submit = page.get_by_role("button", name="Submit")
+        page.wait_for_function(HAS_THEME)
         looks[name] = submit.evaluate(style.replace("{}", "--loudness"))
         api = page.get_by_role("button", name="Use via API")
         expect(api).to_have_count(0 if name == "shout" else 1)
