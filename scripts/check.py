@@ -358,6 +358,22 @@ def weights(app):
         return app.main, f"data/{missing[0].name}"
 
 
+@rule
+def pointer(app):
+    """It is a Git LFS pointer, not the weights. Run git lfs pull"""
+    for file in app.weights:
+        if file.is_file() and file.stat().st_size < 1000 and b"git-lfs" in file.read_bytes():
+            return file
+
+
+@rule
+def labels(app):
+    """Its classes have no labels yet. Write one per line, in the order of the outputs."""
+    file = app.folder / "data" / "labels.txt"
+    if file.is_file() and b"(no label yet)" in file.read_bytes():
+        return file
+
+
 # ---- All of them --------------------------------------------------------------------------------
 
 

@@ -23,6 +23,8 @@ SETTINGS = {
     "PORT": "the number in its address",
     "NAME": "a name for the new folder, such as leaf_disease",
     "FROM": "the app to copy from",
+    "MODEL": "the file that your training left, such as best.pth",
+    "LABELS": "a text file with the names of its classes, one per line",
     "WITH": "recipes to put into it, as in `make list`: one, or several with commas between them",
     "URL": "the address of a hosted page, as in a browser",
     "IMAGE": "the name of the image: user/name for Docker Hub, ghcr.io/owner/name for GitHub",
@@ -100,15 +102,31 @@ def gallery(HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
 
 
 @for_your_app
-def new(NAME, FROM="", WITH=""):
+def new(NAME, FROM="", WITH="", MODEL="", LABELS="", TORCH_INDEX=""):
     """make a folder for your own app and say what to edit next
 
     FROM=resnet copies a classifier, FROM=hello (the default) makes the smallest app. WITH= puts
-    recipes into it, such as WITH=many_images,not_sure.
+    recipes into it, such as WITH=many_images,not_sure. MODEL=best.pth makes a classifier of your
+    own weights, if they are those of a network of torchvision; `make inspect` says what they are.
     """
+    if MODEL:
+        enter(*requirements_of("resnet"))
     import new
 
-    return new.main([f"--from={FROM}", f"--with={WITH}", "--", NAME])
+    options = [f"--from={FROM}", f"--with={WITH}", f"--model={MODEL}", f"--labels={LABELS}"]
+    return new.main([*options, "--", NAME])
+
+
+@for_your_app
+def inspect(MODEL, TORCH_INDEX=""):
+    """say what is in the file of a model
+
+    Nothing in the file is run.
+    """
+    enter(*requirements_of("resnet"))
+    import inspect_model
+
+    return inspect_model.main(MODEL)
 
 
 @for_your_app

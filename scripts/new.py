@@ -173,15 +173,18 @@ def copy_folder(app, folder, title, name):
         write(card, re.sub(r"(?m)^(docker (?:build -t|run .*?)) \S+:v1", rf"\1 {name}:v1", text))
 
 
-def make_folder(app, name, chosen=()):
+def make_folder(app, name, chosen=(), put_model=None):
     """Make the folder under a hidden name, and only when it is whole give it its own.
 
-    Returns the recipes of `chosen` whose lines have no place in it, each with the reason.
+    `put_model` puts a model into it. Returns the recipes of `chosen` whose lines have no place in
+    it, each with the reason.
     """
     unfinished = ROOT / f".{name}.new"
     shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     try:
         copy_folder(app, unfinished, name.replace("_", " ").capitalize(), name)
+        if put_model:
+            put_model(unfinished)
         left = recipes.put_in(chosen, unfinished) if chosen else {}
         source = folder_of(app).name if isinstance(app, App) else app.name
         origin.write_note(unfinished, source, chosen)
@@ -220,6 +223,26 @@ def next_steps(app, name, chosen=(), left=()):
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
 
+def prepare_model(arguments, name):
+    """Return what puts the model of MODEL= into a folder, and what to say then; or end with why."""
+    import inspect_model
+
+    if arguments.source not in ("", "resnet"):
+        sys.exit("MODEL= makes a copy of the app resnet: leave FROM= out.")
+    file = inspect_model.find("MODEL", arguments.model)
+    labels = inspect_model.find("LABELS", arguments.labels) if arguments.labels else None
+    try:
+        model = inspect_model.look_into(file)
+    except inspect_model.Other as error:
+        what, remedy = error.args
+        sys.exit(f"{name} was not made. {file.name}: {what}.\n{remedy}")
+    labels = inspect_model.labels_for(model, labels)
+    left = inspect_model.still_yours(model, labels, name)
+    said = f"Made {name}, with {model.text}.\nStill yours to check:\n{left}\n"
+    said += f"Start it: make run APP={name}   Then: make smoke, make check, make expect"
+    return lambda folder: inspect_model.put_in(model, labels, folder, name), said
+
+
 def stop(*_):
     for signal_ in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not stop the tidying up
         signal.signal(signal_, signal.SIG_IGN)
@@ -231,25 +254,36 @@ def main(argv=None):
     parser.add_argument("name", help="its name, such as leaf_disease")
     parser.add_argument("--from", default="", dest="source", help="the app to begin with")
     parser.add_argument("--with", default="", dest="recipes", help="recipes for it: a,b")
+    parser.add_argument("--model", default="", help="the file of your own model")
+    parser.add_argument("--labels", default="", help="the file with the names of its classes")
     arguments = parser.parse_args(argv)
     wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", arguments.recipes)))
     chosen = [recipes.find_recipe(each) for each in wanted]
     recipes.require_pairs(chosen)
-    source = arguments.source or (recipes.first_source(chosen) if chosen else "hello")
+    by_model = "resnet" if arguments.model else ""
+    source = arguments.source or by_model or (recipes.first_source(chosen) if chosen else "hello")
     app, name = find_source(source), arguments.name
     if not name.strip():
         sys.exit("A new app needs a name. Set one, such as NAME=leaf_disease.")
     if reason := problem(name):
         sys.exit(f'The name "{name}" {reason}; NAME={suggest(name)} is possible.')
+    put_model, yours = None, ""
+    if arguments.model:
+        put_model, yours = prepare_model(arguments, name)
+    elif arguments.labels:
+        sys.exit("LABELS= belongs to a model: set MODEL=..., too, such as MODEL=best.pth.")
     try:
-        left = make_folder(app, name, chosen)
+        left = make_folder(app, name, chosen, put_model)
     except KeyboardInterrupt:
         sys.exit(f"\nStopped. {name} was not made.")
     except (OSError, SyntaxError, ValueError) as error:
         # of several files that could not be copied, the first says it
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         sys.exit(f"{name} was not made: {reason}")
-    print(next_steps(app, name, chosen, left))
+    if put_model:
+        print(yours)
+    else:
+        print(next_steps(app, name, chosen, left))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,20 @@ STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
 LONGEST = ["test_workshop_commands", "test_new", "test_classifiers", "test_images"]
 # what this run's own `make` was told is not meant for the `make` in a test
 OF_MAKE = ["MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "ARGS"]
-OF_MAKE += ["APP", "HOST", "PORT", "NAME", "FROM", "WITH", "URL", "IMAGE", "TAG", "GIVEN"]
+OF_MAKE += [
+    "APP",
+    "HOST",
+    "PORT",
+    "NAME",
+    "FROM",
+    "WITH",
+    "MODEL",
+    "LABELS",
+    "URL",
+    "IMAGE",
+    "TAG",
+    "GIVEN",
+]
 OF_MAKE += ["REPLICAS", "IN", "OUT", "RAY_ADDRESS"]
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")

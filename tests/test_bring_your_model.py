@@ -2,11 +2,22 @@
 
 import argparse
 import importlib.util
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import zipfile
 
+import inspect_model
 import numpy as np
 import pytest
 import torch
 from apps import find_app
+from check import check
+from PIL import Image
+from test_new import copy_gallery, require_ready
 from torch import nn
 
 SOFTMAX, SIGMOID = nn.Softmax(dim=1), nn.Sigmoid()
@@ -336,3 +347,239 @@ def test_loading_leaves_pytorch_its_cores(tmp_path, state):
     before = torch.get_num_threads()
     weights.load_model(build, saved(tmp_path, state), check=(LABELS, SOFTMAX))
     assert torch.get_num_threads() == before
+
+
+# ---- make inspect, make new MODEL= --------------------------------------------------------------
+
+ARCHITECTURES = "alexnet vgg11_bn resnet50 squeezenet1_1 shufflenet_v2_x0_5 mnasnet0_5 mobilenet_v2"
+ARCHITECTURES += " mobilenet_v3_small efficientnet_b0 densenet121 googlenet inception_v3"
+ARCHITECTURES += " regnet_y_400mf convnext_tiny swin_t swin_v2_t vit_b_16 wide_resnet50_2"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ARCHITECTURES.split())
+def test_an_architecture_is_recognised_by_its_names_and_shapes(name):
+    from torchvision import models
+
+    try:
+        with torch.device("meta"):
+            state = models.get_model(name, num_classes=7).state_dict()
+    except NotImplementedError:
+        state = models.get_model(name, num_classes=7).state_dict()
+    assert inspect_model.recognise(state) == (name, 7)
+
+
+def small_state(classes=3):
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    return squeezenet1_1(num_classes=classes).state_dict()
+
+
+def looked_into(tmp_path, content):
+    return inspect_model.look_into(saved(tmp_path, content))
+
+
+def test_a_checkpoint_is_described_in_plain_words(tmp_path):
+    state = prefixed(cast(small_state(), torch.float16), "model.")
+    content = {"state_dict": state, "pytorch-lightning_version": "2.4", "class_names": LABELS}
+    model = looked_into(tmp_path, content)
+    assert model.text == (
+        "weights of torchvision's squeezenet1_1 for 3 classes "
+        "(float16, saved by PyTorch Lightning), under ['state_dict']model"
+    )
+    assert model.labels == LABELS
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"classes": ["a", "b", "c"]}, ["a", "b", "c"]),
+        ({"class_to_idx": {"c": 2, "a": 0, "b": 1}}, ["a", "b", "c"]),
+        ({"classes": 3}, []),
+    ],
+)
+def test_the_labels_of_a_checkpoint_are_found(tmp_path, given, found):
+    assert looked_into(tmp_path, {"model": small_state(), **given}).labels == found
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_whole_pickled_model_of_torchvision_is_opened(tmp_path):
+    from torchvision.models import squeezenet1_1
+
+    assert looked_into(tmp_path, squeezenet1_1(num_classes=3)).name == "squeezenet1_1"
+
+
+def write_safetensors(file, state):
+    header, data = {}, b""
+    for name, value in state.items():
+        part = value.numpy().tobytes()
+        offsets = [len(data), len(data) + len(part)]
+        header[name] = {"dtype": "F32", "shape": [*value.shape], "data_offsets": offsets}
+        data += part
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def test_safetensors_are_read(tmp_path):
+    state, file = small_state(), tmp_path / "model.safetensors"
+    write_safetensors(file, state)
+    model = inspect_model.look_into(file)
+    assert model.name == "squeezenet1_1"
+    assert all(torch.equal(model.state[name], state[name]) for name in state)
+    file.write_bytes(file.read_bytes()[:100_000])
+    with pytest.raises(inspect_model.Other, match="a damaged safetensors file"):
+        inspect_model.look_into(file)
+
+
+class Trap:
+    """A pickle that makes a file when it is loaded carelessly."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.file),)
+
+
+def with_members(file, **members):
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "."), content)
+
+
+def hostile(file, trap, kind):
+    """Write a file that makes `trap` if what is in it is run."""
+    if kind in ("state_dict", "older format", "whole model"):
+        module = nn.Linear(1, 1)
+        module.more = Trap(trap)
+        content = module if kind == "whole model" else {"a": Trap(trap)}
+        torch.save(content, file, _use_new_zipfile_serialization=kind != "older format")
+    elif kind.startswith("protocol"):
+        file.write_bytes(pickle.dumps(Trap(trap), int(kind[-1])))
+    elif kind == "Keras":
+        members = {
+            "config__json": "{}",
+            "metadata__json": "{}",
+            "data__pkl": pickle.dumps(Trap(trap)),
+        }
+        with_members(file, **members)
+    elif kind == "skops":
+        with_members(file, schema__json='{"__module__": "os", "__class__": "system"}')
+    elif kind == "TorchScript":
+        with_members(file, constants__pkl=pickle.dumps(Trap(trap)))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", [".pth", ".pkl", ".joblib"])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("state_dict", "it holds objects that may run code and are not opened: (posix|nt).mkdir"),
+        ("older format", "(posix|nt).mkdir"),
+        ("whole model", "it holds objects that may run code and are not opened: (posix|nt).mkdir"),
+        ("protocol 2", "(posix|nt).mkdir|is damaged"),
+        ("protocol 4", r"a pickle, saved by pickle or joblib, which may run code .*\.mkdir"),
+        ("Keras", "a Keras model"),
+        ("skops", "a scikit-learn model, saved by skops"),
+        ("TorchScript", "a TorchScript program"),
+    ],
+)
+def test_no_file_runs_anything_and_each_is_named(tmp_path, kind, message, suffix):
+    file, trap = tmp_path / f"model{suffix}", tmp_path / "trap"
+    hostile(file, trap, kind)
+    with pytest.raises(inspect_model.Other) as error:
+        inspect_model.look_into(file)
+    assert re.search(message, error.value.args[0])
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "remedy"),
+    [
+        (POINTER.encode(), "it is a Git LFS pointer", "Run: git lfs pull"),
+        (b"<!doctype html>", "it is a web page", "Copy or download it again"),
+        (b"", "it is empty", "Copy or download it again"),
+        (b"PK\x03\x04" + bytes(99), "it is damaged or was cut off", "Copy or download it again"),
+        (b"\x89HDF\r\n\x1a\n", "a Keras model", "5-your-own-app.md"),
+    ],
+)
+def test_inspect_names_what_is_no_model(tmp_path, capsys, content, what, remedy):
+    (tmp_path / "best.pth").write_bytes(content)
+    assert inspect_model.main(str(tmp_path / "best.pth")) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"best.pth: {what}")
+    assert remedy in second
+
+
+def test_a_network_that_torchvision_does_not_have_is_described(tmp_path, state):
+    with pytest.raises(inspect_model.Other, match=r"does not have: \d+ tensors, from 0.weight to"):
+        looked_into(tmp_path, state)
+
+
+def make_app(tmp_path, content, *options):
+    """Make the app leaf of a model, in a copy of the gallery; return the folder and the text."""
+    gallery = copy_gallery(tmp_path)
+    file = saved(tmp_path, content)
+    command = [sys.executable, "scripts/new.py", f"--model={file}", *options, "--", "leaf"]
+    ended = subprocess.run(command, cwd=gallery, capture_output=True, text=True, timeout=200)
+    return gallery, ended
+
+
+@pytest.mark.slow
+def test_the_app_of_a_model_predicts_what_the_model_does(tmp_path):
+    from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
+
+    state = small_state()
+    (tmp_path / "classes.txt").write_bytes("röta\r\nmjöldagg\r\nfrisk\r\n".encode("utf-16"))
+    labels = f"--labels={tmp_path / 'classes.txt'}"
+    content = {"state_dict": prefixed(cast(state, torch.float16), "model.")}
+    gallery, ended = make_app(tmp_path, content, labels)
+    assert ended.returncode == 0, ended.stderr
+    assert "leaf/main.py  preprocess: is it what your training used" in ended.stdout
+    folder = gallery / "leaf"
+    assert not (folder / "download_model.py").exists()
+    kept = torch.load(folder / "data" / "leaf.pth", weights_only=True)
+    assert {value.dtype for value in kept.values()} == {torch.float32}
+    require_ready(folder)
+    program = "import main, json; print(json.dumps(main.predict({'path': 'data/cat.jpg'})))"
+    command = [sys.executable, "-c", program]
+    predicted = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
+    assert predicted.returncode == 0, predicted.stderr
+    network = squeezenet1_1(num_classes=3).eval()
+    network.load_state_dict(cast(cast(state, torch.float16), torch.float32))
+    prepare = SqueezeNet1_1_Weights.IMAGENET1K_V1.transforms()
+    with Image.open(folder / "data" / "cat.jpg") as photo, torch.inference_mode():
+        wanted = network(prepare(photo.convert("RGB"))[None]).softmax(1)[0].tolist()
+    wanted = dict(zip(["röta", "mjöldagg", "frisk"], wanted, strict=True))
+    assert json.loads(predicted.stdout) == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.slow
+def test_an_app_without_labels_starts_and_check_refuses_it(tmp_path):
+    gallery, ended = make_app(tmp_path, small_state())
+    folder = gallery / "leaf"
+    assert "leaf/data/labels.txt  the labels" in ended.stdout
+    assert (folder / "data" / "labels.txt").read_text().startswith("class 0 (no label yet)\n")
+    found = check(folder, folder / "main.py")
+    assert [finding.rule for finding in found] == ["labels"]
+    command = [sys.executable, "-c", "import main"]
+    assert not subprocess.run(command, cwd=folder, timeout=200).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("rust\nmildew\n", "The model has 3 classes, but there are 2 labels."),
+        ("rust\nmildew\nrust\n", 'The label "rust" is there twice.'),
+    ],
+)
+def test_labels_that_do_not_fit_make_no_app(tmp_path, labels, message):
+    (tmp_path / "classes.txt").write_text(labels)
+    option = f"--labels={tmp_path / 'classes.txt'}"
+    gallery, ended = make_app(tmp_path, small_state(), option)
+    assert message in ended.stderr
+    assert ended.returncode == 1
+    assert [path.name for path in gallery.iterdir() if "leaf" in path.name] == []

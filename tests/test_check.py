@@ -102,6 +102,8 @@ MISTAKES = [
     ("secret-in-file", "data/README.md", "", f"hf_{'a' * 34}\n"),
     ("secret-in-file", "data/id", "", "-----BEGIN RSA PRIVATE KEY-----\n"),
     ("secret-in-file", "data/.env", "", "A=1\n"),
+    ("pointer", f"data/{WEIGHTS}", "", "version https://git-lfs.github.com/spec/v1\n"),
+    ("labels", "data/labels.txt", "", "class 0 (no label yet)\n"),
     ("python", "main.py", "import torch", "import"),
 ]
 

@@ -14,7 +14,7 @@ FOLDER = ROOT / "docs" / "workshop"
 CHAPTERS = [ROOT / "README.md", *sorted(FOLDER.glob("[0-9]*.md")), FOLDER / "README.md"]
 BLOCK = re.compile(r"(?ms)^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$")
 MARKER = re.compile(r"(file|part of|saved as|tree|run by|run|not run|output|app|change)\b")
-REASONS = ("needs an account", "needs Windows", "runs these tests")
+REASONS = ("needs an account", "needs Windows", "needs your own weights", "runs these tests")
 REASONS += ("needs the data set", "needs a graphics card", "needs a cluster")
 
 
