@@ -158,6 +158,7 @@ def code(file):
 
 # files that the text lets readers make, and one that only an image has
 THEIRS = {"gc_app.py", "layout_app.py", "small.py", "call.py", "call.mjs", "labels.txt", "app.py"}
+THEIRS |= {"best.pth", "classes.txt"}
 THEIRS |= {"model.keras", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
 THEIRS |= {"picture.py"}  # in copies that were made before it was called image.py
 
