@@ -450,8 +450,7 @@ def check_function(blocks, path, body):
         return  # Gradio refuses what is no list
     told = [each for each in function.inputs if not each.skip_api]
     if len(values) not in (len(function.inputs), len(told)):
-        values = "1 value" if len(told) == 1 else f"{len(told)} values"
-        raise Refused(400, f"This function takes {values}: see Use via API.")
+        raise Refused(400, f"This function takes {len(told)} value(s): see Use via API.")
     for value, each in zip(values, function.inputs, strict=False):
         if each.get_block_name() == "dataset":
             chosen = any(target == each._id for target, _ in function.targets)  # by a click

@@ -77,7 +77,7 @@ def test_r_sends_and_gets_letters_of_other_languages(run_r):
     ("name", "call", "message"),
     [
         ("hello", 'ask("greet", "")', "Please type a name first."),
-        ("hello", 'ask("greet")', "This function takes 1 value: see Use via API."),
+        ("hello", 'ask("greet")', "This function takes 1 value(s): see Use via API."),
         ("hello", 'ask("greeting", "Ada")', "There is no such function, or it runs in the"),
         ("sepia", 'ask("sepia", upload("call.R"))', "This file cannot be read as an image."),
         (

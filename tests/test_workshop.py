@@ -567,7 +567,7 @@ example_apps/middleware.py: This app has nothing at this address.
 example_apps/middleware.py: Send this as JSON, with Content-Type: application/json.
 example_apps/middleware.py: This is too much at once: send up to <25> MB.
 example_apps/middleware.py: These are too many files: send up to <200> at once.
-example_apps/middleware.py: This function takes <3> values: see Use via API.
+example_apps/middleware.py: This function takes <3> value(s): see Use via API.
 example_apps/middleware.py: Too many people are using this app right now. Please try again in a minute.
 example_apps/middleware.py: The app's disk is full. Please try again later.
 scripts/container/engine.py: There is no <docker and no podman> here.
