@@ -231,7 +231,7 @@ def listening_port(app):
     set_there = app.given_to_launch("server_port", "port") - {None}
     if app.port and app.port not in numbers:
         return app.main
-    if not set_there and not re.search("--port|GRADIO_SERVER_PORT", app.around):
+    if not set_there and not re.search("--port|GRADIO_SERVER_PORT[= ]", app.around):
         return app.main
 
 
