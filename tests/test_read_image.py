@@ -198,6 +198,7 @@ REFUSED = {
     "LIF": (b"p\0\0\0" + bytes(3000), "LIF file of a Leica microscope"),
     "SVS": (tiff(RGB, photometric="rgb", description="Aperio Image Library"), "SVS file"),
     "DICOM": (bytes(128) + b"DICM" + bytes(3000), "DICOM file"),
+    "DICOM of JPEG 2000": (bytes(128) + b"DICM" + siz(0x8F), "DICOM file"),
     "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot be read as an image"),
 }
 

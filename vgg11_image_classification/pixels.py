@@ -129,6 +129,8 @@ def is_deep(data):
     if data[:2] in (b"P5", b"P6"):
         words = b" ".join(line.partition(b"#")[0] for line in data[:1000].split(b"\n")).split()
         return len(words) > 3 and words[3].isdigit() and int(words[3]) > 255
+    if data[4:8] != b"jP  " and data[:2] != b"\xff\x4f":
+        return False
     size = data.find(b"\xff\x4f\xff\x51", 0, 10_000)  # where JPEG 2000 says what it holds
     depth = data[size + 42] if size >= 0 and len(data) > size + 42 else 0
     if depth > 127:
