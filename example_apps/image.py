@@ -50,9 +50,9 @@ def read_image(upload, enough=None):
 
 
 def preview(upload):
-    """Return an upload for the page: what browsers do not show right, as a PNG of what is read."""
+    """Return what is read as a PNG, for the page, or change nothing if browsers show that."""
     image = read_with(pixels, upload, unless_shown=True)
-    return save(image) if image else upload
+    return save(image) if image else gr.skip()
 
 
 def save(image):

@@ -4,13 +4,16 @@ The `page` of conftest.py also sees to it that no page asks another computer for
 none logs an error.
 """
 
+import io
 import re
 
 import pytest
 import sample_images
+import tifffile
 from apps import find_app
 from conftest import STEPS, long
 from gradio.media import get_image
+from PIL import Image
 from playwright.sync_api import expect
 
 
@@ -210,3 +213,27 @@ def test_there_is_no_flag_button_and_the_api_is_described(open_app, classifier):
     expect(page.get_by_role("button", name="Flag")).to_have_count(0)
     page.get_by_role("button", name="Use via API").click()
     expect(page.get_by_text("/predict").first).to_be_visible()
+
+
+@pytest.mark.slow
+def test_what_the_browser_cannot_show_is_shown_as_it_is_read(open_app, classifier, tmp_path):
+    """A TIFF of 12 bits comes out as bright as the model gets it; a photo stays the upload."""
+    page = open_app(classifier("resnet"))
+    tifffile.imwrite(tmp_path / "camera.tif", sample_images.grey_ramp(4095).astype("uint16"))
+    sample_images.drawing().save(tmp_path / "photo.jpg")
+    for name, shown in (("photo.jpg", "photo.jpg"), ("camera.tif", "image.png")):
+        page.locator("input[type=file]").first.set_input_files(tmp_path / name)
+        image = shown_images(page).first
+        expect(image).to_have_attribute("src", re.compile(rf"/{re.escape(shown)}$"))
+        expect(image).to_have_js_property("naturalWidth", sample_images.WIDTH)
+        if shown == "image.png":
+            seen = Image.open(io.BytesIO(page.request.get(image.get_attribute("src")).body()))
+            assert seen.convert("L").getextrema() == (0, 255)
+        submit(page)
+        expect(page.locator("[data-testid$=-confidence-set], .confidence-set")).to_have_count(5)
+        page.get_by_role("button", name="Clear").click()
+        expect(shown_images(page)).to_have_count(0)
+    # what cannot be read is told at once
+    (tmp_path / "b.tif").write_bytes(b"II*\0" + bytes(100))
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "b.tif")
+    expect(message(page, "cannot be read as an image")).to_be_visible()
