@@ -111,9 +111,7 @@ def read(file, classes=()):
                 problem = f"holds objects that may run code and are not opened: {wanted}"
                 raise Unusable(problem, SAVE) from None
             if "persistent_load of storage" in str(error):
-                problem = (
-                    "is a whole model in an old format, which may run code and is not opened"
-                )
+                problem = "is a whole model in an old format, which may run code and is not opened"
                 raise Unusable(problem, SAVE) from None
             if start[:1] == b"\x80" and start[1:2] > b"\x02":  # torch.save() writes protocol 2
                 problem = "is a pickle, which may run code and is not opened"
