@@ -288,9 +288,9 @@ class Guard:
         for name in ("session_hash", "event_id"):
             if body.get(name) is not None and not re.fullmatch(ID, str(body[name])):
                 raise Refused(400, f"{name} is made of up to 64 letters, digits and hyphens.")
-        counted, values = itertools.count(1), body.pop("data", None)
-        body = self.clean(body, counted)
-        body["data"] = self.clean_values(values, counted)
+        counted = itertools.count(1)
+        values = {"data": self.clean_values(body.pop("data"), counted)} if "data" in body else {}
+        body = {**self.clean(body, counted), **values}
         check_function(blocks, path.rstrip("/").removeprefix("/gradio_api/"), body)
         size = 4 * len(raw) + 250 * next(counted)  # in Python, at most: four bytes a letter
         scope, receive = replay(request, orjson.dumps(body))
