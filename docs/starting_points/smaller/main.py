@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 from guard import prepare_uploads, settings
-from image import read_image
+from image import preview, read_image
 from onnx_model import load_model
 from prepare import preprocess
 
@@ -39,6 +39,8 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
         prediction = gr.Label(label="Most likely", num_top_classes=5)
     gr.Examples(sorted(map(str, DATA.glob("[!.]*.[jpJP]*[gG]"))), image)  # .jpg, .JPEG, .png ...
     clear.add(prediction)
+    # what browsers don't show, such as a TIFF, is shown as it is read
+    image.upload(preview, image, image, preprocess=False, api_visibility="private")
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
     submit.click(predict, image, prediction, preprocess=False)
 
