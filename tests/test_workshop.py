@@ -361,7 +361,7 @@ def test_a_keras_model_answers(tmp_path, monkeypatch):
     (fragment,) = run_by("test_a_keras_model_answers")
     monkeypatch.syspath_prepend(ROOT / "example_apps")
     names = runpy.run_path(str(ROOT / "example_apps" / "image.py"))
-    names |= {"keras": keras, "Path": Path, "__file__": str(tmp_path / "main.py")}
+    names |= {"np": np, "keras": keras, "Path": Path, "__file__": str(tmp_path / "main.py")}
     exec(fragment, names)
     # shares of red, green and blue of 1, 0 and 1/3
     Image.new("RGB", (50, 30), (255, 0, 85)).save(tmp_path / "colour.png")
