@@ -52,9 +52,7 @@ def read(path, enough=None, unless_shown=False):
         if unless_shown and is_shown(data):
             return None
         return convert(data, enough)
-    except Refused:
-        raise
-    except MemoryError:
+    except (Refused, MemoryError):
         raise
     except Image.DecompressionBombError:
         refuse(f"This image has over {MAX_MEGAPIXELS} megapixels. Please make it smaller.")
@@ -107,7 +105,7 @@ def convert(data, enough):
 
 def is_dark(colours):
     """Tell whether colours of 8 bits use half of them at most, but for a scale bar or a few."""
-    high = extent(colours, 255 if colours.max() == 255 else math.inf)[1]
+    ((_, high),) = extents(colours, 255 if colours.max() == 255 else math.inf, FEW)
     mask = high == 0 and (colours == 255).mean() > 0.01
     return high < 128 and not mask
 
@@ -142,7 +140,7 @@ def without_comments(data):
     """Return a PNG without its texts and colour profile, of which Pillow reads up to 1 MB."""
     if data[12:16] != b"IHDR":
         return data
-    kept, place = data[:8], 8
+    kept, place = bytearray(data[:8]), 8
     while place + 8 <= len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
         if data[place + 4 : place + 8] not in (b"iCCP", b"tEXt", b"zTXt", b"iTXt"):
@@ -179,20 +177,29 @@ def check_tiff(data):
     return deep and colours > 1
 
 
-def extent(pixels, beyond=math.inf, few=FEW):
-    """Return the lowest and the highest value, but for the few, and for those from `beyond` on.
+def in_order(values, beyond):
+    """Return up to a million of the values below `beyond` in their order; of all, if none is."""
+    values = values.reshape(-1)
+    values = values[:: max(1, values.size // 1_000_000)]
+    usual = values[values < beyond]
+    return np.sort(usual if usual.size else values)
+
+
+def extents(pixels, beyond, *shares):
+    """Return for each share of the pixels the lowest and the highest value but for so many.
 
     Of colours, height x width x 3, it is the darkest and the brightest of each pixel.
     """
-    found = []
-    for place, of_pixel in ((0, np.min), (-1, np.max)):
-        values = (of_pixel(pixels, axis=-1) if pixels.ndim == 3 else pixels).reshape(-1)
-        values = values[:: max(1, values.size // 1_000_000)]
-        usual = values[values < beyond]
-        values = np.sort(usual if usual.size else values)
-        skipped = math.ceil(few * values.size) if values.size > 2 else 0
-        found.append(values[place - skipped if place else skipped].item())
-    return found
+    if pixels.ndim == 3:
+        dark, bright = (in_order(each, beyond) for each in (pixels.min(-1), pixels.max(-1)))
+    else:
+        dark = bright = in_order(pixels, beyond)
+
+    def but_for(share):
+        low, high = (math.ceil(share * v.size) if v.size > 2 else 0 for v in (dark, bright))
+        return dark[low].item(), bright[-1 - high].item()
+
+    return [but_for(share) for share in shares]
 
 
 def to_8_bits(pixels, whole):
@@ -200,12 +207,11 @@ def to_8_bits(pixels, whole):
     if not np.isfinite([pixels.min(), pixels.max()]).all():
         refuse(f"This image has values that are no numbers (NaN or infinite). {CONVERT}")
     beyond = 65535 if pixels.max() == 65535 else math.inf  # a scale bar
-    low, high = extent(pixels, beyond)
+    (low, high), (dark, bright) = extents(pixels, beyond, FEW, 0.01)
     if low < -0.001 * abs(high):
         refuse(f"This image has values below 0, down to {pixels.min():g}. {CONVERT}")
     bits = max(8 * whole, math.ceil(0.999 * high).bit_length(), 1)
     grey = np.clip(pixels / (2**bits - 1), 0, 1) * 255
-    dark, bright = extent(pixels, beyond, 0.01)
     shades, usual = ((b - a) / (2**bits - 1) * 255 for a, b in ((low, high), (dark, bright)))
     if low < 0.98 * high and ((whole and high < 512 and usual < 32) or shades < 3):
         refuse(

@@ -74,22 +74,29 @@ def read_with(module, upload, **options):
         late = threading.Timer(LONGEST_S, reader.kill)
         late.start()
         try:
-            reader.stdin.write(json.dumps(asked).encode() + b"\n")
-            reader.stdin.flush()
-            told = json.loads(reader.stdout.readline())
-            if told.get("size"):
-                rgb = bytearray(3 * math.prod(told["size"]))
-                if reader.stdout.readinto(rgb) == len(rgb):
-                    return Image.frombuffer("RGB", told["size"], rgb)
-                raise EOFError
-            if "refused" not in told:
-                return None
+            told, image = ask(reader, asked)
         except (OSError, EOFError, ValueError):  # the process has ended
             told = {"refused": TOO_MUCH if late.is_alive() else TOO_SLOW}
             reader.kill()
+            reader.wait()  # or the next user would get it while it ends
         finally:
             late.cancel()
-    refuse(told["refused"])
+    if "refused" in told:
+        refuse(told["refused"])
+    return image
+
+
+def ask(reader, asked):
+    """Send a process a line of JSON; return its response, and the image that follows, or None."""
+    reader.stdin.write(json.dumps(asked).encode() + b"\n")
+    reader.stdin.flush()
+    told = json.loads(reader.stdout.readline())
+    if not told.get("size"):
+        return told, None
+    rgb = bytearray(3 * math.prod(told["size"]))
+    if reader.stdout.readinto(rgb) < len(rgb):
+        raise EOFError
+    return told, Image.frombuffer("RGB", told["size"], rgb)
 
 
 @contextlib.contextmanager
