@@ -183,6 +183,7 @@ def fill(build, content):
         own = model.state_dict()
         state = find_part(content, {name for name in own if "num_batches_tracked" not in name})
         compare(state, own)
+        require_finite(state)
         weights = {
             name: value.to(own[name].dtype) if value.is_floating_point() else value
             for name, value in state.items()
@@ -206,11 +207,11 @@ def is_meta(value):
 
 
 def compare(state, own):
-    """Raise Unusable if the weights in a file are not those of a network, or no numbers."""
+    """Raise Unusable if the weights in a file are not those of a network."""
     lacks = [name for name in own if name not in state and "num_batches_tracked" not in name]
     more = [name for name in state if name not in own]
-    said = [f"{verb} {', '.join(names[:3])}" + " ..." * (len(names) > 3)
-            for verb, names in (("lacks", lacks), ("has", more)) if names]  # fmt: skip
+    named = [("lacks", lacks), ("has", more)]
+    said = [f"{v} {', '.join(n[:3])}" + " ..." * (len(n) > 3) for v, n in named if n]
     if said:
         raise Unusable(f"holds another model: it {' and '.join(said)}", CORRECT)
     for name, value in state.items():
@@ -218,6 +219,11 @@ def compare(state, own):
             shapes = [" x ".join(map(str, shape)) for shape in (value.shape, own[name].shape)]
             found = f"{name} is {shapes[0]}, but {shapes[1]} in main.py"
             raise Unusable(f"holds another model, or another number of classes: {found}", CORRECT)
+
+
+def require_finite(state):
+    """Raise Unusable if weights are NaN or infinite."""
+    for name, value in state.items():
         if value.is_floating_point() and value.numel():
             least, most = value.float().aminmax()  # NaN if there is one
             if not torch.isfinite(least) or not torch.isfinite(most):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from apps import find_app, find_apps
 from container.context import files_in_image, read
+from inspect_model import NO_LABEL
 
 SCRIPT = "start-script.sh"
 WEIGHTS = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras")
@@ -370,7 +371,7 @@ def pointer(app):
 def labels(app):
     """Its classes have no labels yet. Write one per line, in the order of the outputs."""
     file = app.folder / "data" / "labels.txt"
-    if file.is_file() and b"(no label yet)" in file.read_bytes():
+    if file.is_file() and NO_LABEL.encode() in file.read_bytes():
         return file
 
 

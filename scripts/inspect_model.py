@@ -4,6 +4,7 @@ torch reads only tensors and what is harmless (weights_only=True). Of any other 
 structure is read: the names in a ZIP file, the functions that a pickle asks for, a header.
 """
 
+import functools
 import importlib.util
 import json
 import math
@@ -22,7 +23,7 @@ KEPT = "num_batches_tracked"  # counted in training; older files lack it
 NO_LABEL = "(no label yet)"  # `make check` refuses it
 WITH_AUX = ("googlenet", "inception_v3")
 BUFFERS = ("running_mean", "running_var", "relative_position_index", "relative_coords_table")
-# what other files are, what to do with them: how they begin, or how their names end
+# what other files are, and what to do with them
 ONNX = ("an ONNX model", "Begin with: make new NAME=my_app FROM=smaller, and put it into data/")
 KERAS = ("a Keras model", 'It needs code of its own: docs/workshop/5-your-own-app.md, "Keras"')
 SKOPS = ("a scikit-learn model, saved by skops", "Begin with: make new NAME=my_app FROM=iris")
@@ -183,6 +184,7 @@ def names_of_models():
     return models.list_models(module=models)  # those that classify images
 
 
+@functools.cache  # each way to read a checkpoint asks for the same few
 def make(name):
     """Return a network of torchvision, without numbers in it if it can be built so."""
     import torch
@@ -281,7 +283,7 @@ def look_into(file):
         raise Other(f"{what} {names[0]} to {names[-1]}", remedy)
     ((place, ((name, classes), state)),) = found.items()
     try:
-        weights.compare(state, state)
+        weights.require_finite(state)
     except weights.Unusable as error:
         raise Other(f"it {error.args[0]}", error.args[1]) from None
     kinds = sorted({str(v.dtype).removeprefix("torch.") for v in state.values()} - {"int64"})
