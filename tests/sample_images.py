@@ -1,5 +1,6 @@
 """Every kind of image that a researcher may have, drawn for the tests."""
 
+import io
 import struct
 import zlib
 
@@ -74,17 +75,35 @@ def colours(top):
     return np.stack([ramp, ramp[:, ::-1], ramp / 2], -1)
 
 
+def tiff(pixels, **options):
+    """Return an array as a TIFF file."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def saved(image, kind, **options):
+    """Return an image as a file of a format of Pillow's."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*chunks):
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
 def png_of_16_bits(pixels):
-    """Return colours of 16 bits as a PNG, which Pillow cannot write."""
+    """Return height x width x samples of 16 bits as a PNG, of which Pillow writes only grey ones."""
     height, width, samples = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[samples], 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    content = b"\x89PNG\r\n\x1a\n"
-    for kind, data in chunks:
-        content += struct.pack(">I", len(data)) + kind + data
-        content += struct.pack(">I", zlib.crc32(kind + data))
-    return content
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[samples]  # grey, grey and alpha, RGB, RGBA
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    return png((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
 
 
 def save_scientific(folder):
@@ -202,11 +221,9 @@ def save_costly(folder):
     start = 8 + 2 + 12 * tags + 4
     exif = b"MM\0*\0\0\0\x08" + struct.pack(">H", tags)
     exif += b"".join(struct.pack(">HHII", 1000 + n, 7, long, start) for n in range(tags)) + bytes(4)
-    chunk = b"eXIf" + exif + bytes(long)
-    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    small.save(folder / "exif.png")
-    png = (folder / "exif.png").read_bytes()
-    (folder / "exif.png").write_bytes(png[:33] + chunk + png[33:])
+    content = saved(small, "PNG")
+    content = content[:33] + png_chunk(b"eXIf", exif + bytes(long)) + content[33:]
+    (folder / "exif.png").write_bytes(content)
 
     Image.new("RGB", (7000, 7000)).save(folder / "flat.jp2", quality_layers=[1000])
 

@@ -6,7 +6,6 @@ A file that breaks something is kept in `.hypothesis/failures`.
 
 import functools
 import hashlib
-import io
 import itertools
 import resource
 import struct
@@ -17,29 +16,17 @@ import gradio as gr
 import numpy as np
 import pytest
 import sample_images
-import tifffile
 from apps import find_app
 from conftest import ROOT, import_app, import_file
 from hypothesis import given, note
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from recipes_made import make_app
+from sample_images import png, saved, tiff
 
 FAILURES = ROOT / ".hypothesis" / "failures"
 MOST_MEMORY_MB = 2_000  # that one more image may take
 EACH = ["sepia", "resnet", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vgg11", "flower"))]
-
-
-def saved(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def tiff(pixels, **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, pixels, **options)
-    return file.getvalue()
 
 
 @functools.cache
@@ -144,14 +131,9 @@ def odd_extras():
 def bomb(width, height):
     """Return a PNG of a few bytes that claims to have this size, and holds a line of it."""
 
-    def chunk(kind, content):
-        check = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + check
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     line = zlib.compress(bytes(3 * min(width, 100_000)))
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", line) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
+    return png((b"IHDR", header), (b"IDAT", line), (b"IEND", b""))
 
 
 def bombs():

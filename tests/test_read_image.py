@@ -5,7 +5,6 @@ bright.
 """
 
 import contextlib
-import io
 import struct
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import tifffile
 from conftest import ROOT
 from gradio.media import get_image
 from PIL import Image, ImageCms
+from sample_images import png_chunk, png_of_16_bits, saved, tiff
 
 sys.path.append(str(ROOT / "example_apps"))
 from image import read_image
@@ -34,31 +34,6 @@ def with_some(pixels, value, count=1):
     pixels = pixels.copy()
     pixels[3, :count] = value
     return pixels
-
-
-def tiff(pixels, **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, pixels, **options)
-    return file.getvalue()
-
-
-def saved(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def png_chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png_16(pixels, colour_type):
-    """Return a PNG of 16 bits, of height x width x samples; Pillow writes only grey ones."""
-    height, width = pixels.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
 def with_chunk(kind, start):
@@ -104,8 +79,8 @@ READ = {
     "a rounding error above 1": (tiff(with_some(np.float32(GREY), 1.0000001)), GREY),
     "rounding errors below 0": (tiff(with_some(np.float32(GREY), -1e-7, 20)), GREY),
     "a point, 0 to 255": (tiff(with_some(np.float32(GREY * 255), 255.2)), GREY),
-    "grey PNG of 16 bits": (png_16((GREY * 65535)[..., None], 0), GREY),
-    "RGB PNG of 16 bits": (png_16(RGB.astype("uint16") * 257, 2), RGB / 255),
+    "grey PNG of 16 bits": (png_of_16_bits((GREY * 65535)[..., None]), GREY),
+    "RGB PNG of 16 bits": (png_of_16_bits(RGB.astype("uint16") * 257), RGB / 255),
     "stored lying, 8 bits": (tiff(LYING, **TURN), GREY),
     "stored lying, 16 bits": (tiff(LYING.astype("uint16") * 257, **TURN), GREY),
     "stored lying, packed": (tiff(LYING, **TURN, compression="zlib"), GREY),
@@ -162,10 +137,13 @@ PALETTE = {"photometric": "palette", "colormap": np.stack([np.arange(256)] * 3).
 JPEG = saved(PHOTO, "JPEG", quality=90)
 DEEP = "16 bits per colour and does not use them all"
 REFUSED = {
-    "12 in 16 bits, RGB PNG": (png_16(RGB.astype("uint16") * 16, 2), DEEP),
-    "12 in 16 bits, one hot pixel": (png_16(with_some(RGB.astype("uint16") * 16, 65535), 2), DEEP),
+    "12 in 16 bits, RGB PNG": (png_of_16_bits(RGB.astype("uint16") * 16), DEEP),
+    "12 in 16 bits, one hot pixel": (
+        png_of_16_bits(with_some(RGB.astype("uint16") * 16, 65535)),
+        DEEP,
+    ),
     "8 in 16 bits, RGB with a scale bar": (
-        png_16(with_some(RGB.astype("uint16"), 65535, 600), 2),
+        png_of_16_bits(with_some(RGB.astype("uint16"), 65535, 600)),
         DEEP,
     ),
     "colours that are floats": (tiff(np.float32(RGB), photometric="rgb"), "the type float32"),
@@ -174,7 +152,7 @@ REFUSED = {
         "32 bits in an unusual order",
     ),
     "12 in 16 bits, grey and alpha": (
-        png_16(np.dstack([CAMERA[..., None], np.full((480, 640, 1), 65535)]), 4),
+        png_of_16_bits(np.dstack([CAMERA[..., None], np.full((480, 640, 1), 65535)])),
         DEEP,
     ),
     "12 in 16 bits, PPM": (

@@ -3,17 +3,16 @@
 `pytest tests/test_which_images.py --screenshots` writes the table into the page.
 """
 
-import io
 import re
 
 import gradio as gr
 import numpy as np
 import pytest
 import sample_images
-import tifffile
 from conftest import ROOT, import_file
 from gradio.media import get_image
 from PIL import Image
+from sample_images import saved, tiff
 
 PAGE = ROOT / "docs" / "workshop" / "which-images.md"
 HEIGHT, WIDTH = 120, 160
@@ -54,28 +53,22 @@ CONTENTS = {
 
 def with_pillow(kind, **options):
     def save(image):
-        file = io.BytesIO()
-        Image.fromarray((image * 255).round().astype("uint8")).save(file, kind, **options)
-        return file.getvalue()
+        return saved(Image.fromarray((image * 255).round().astype("uint8")), kind, **options)
 
     return save
 
 
 def with_tifffile(numbers, top, **options):
     def save(image):
-        file, values = io.BytesIO(), image * top
-        values = values if numbers[0] == "f" else values.round()
-        tifffile.imwrite(file, values.astype(numbers), **options)
-        return file.getvalue()
+        values = image * top if numbers[0] == "f" else (image * top).round()
+        return tiff(values.astype(numbers), **options)
 
     return save
 
 
 def deep(kind, top):
     def save(image):
-        file, values = io.BytesIO(), (image * top).round().astype("uint16")
-        Image.fromarray(values).save(file, kind)
-        return file.getvalue()
+        return saved(Image.fromarray((image * top).round().astype("uint16")), kind)
 
     return save
 
@@ -91,17 +84,13 @@ def in_colour(save, top):
 
 
 def rgb_tiff(values):
-    file = io.BytesIO()
-    tifffile.imwrite(file, values, photometric="rgb")
-    return file.getvalue()
+    return tiff(values, photometric="rgb")
 
 
 def frames(kind):
     def save(image):
         film = [Image.fromarray((image * f * 255).astype("uint8")) for f in (0.3, 0.6, 1)]
-        file = io.BytesIO()
-        film[0].save(file, kind, save_all=True, append_images=film[1:])
-        return file.getvalue()
+        return saved(film[0], kind, save_all=True, append_images=film[1:])
 
     return save
 
@@ -141,8 +130,6 @@ KINDS = {
     "LIF of a Leica microscope": starts_with(b"p\0\0\0"),
     "DICOM": starts_with(bytes(128) + b"DICM"),
 }
-# what becomes white, for how bright an image has to come out
-WHITE = {"10 of 16": 1023, "12 of 16": 4095, "to 4,095": 4095}
 
 
 def outcome(read_image, file, kind, image):
