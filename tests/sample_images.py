@@ -98,7 +98,7 @@ def png(*chunks):
 
 
 def png_of_16_bits(pixels):
-    """Return height x width x samples of 16 bits as a PNG, of which Pillow writes only grey ones."""
+    """Return height x width x samples of 16 bits as a PNG; Pillow writes only grey ones."""
     height, width, samples = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[samples]  # grey, grey and alpha, RGB, RGBA
