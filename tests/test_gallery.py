@@ -275,12 +275,12 @@ def test_uploads_are_deleted_in_time_and_in_the_end(tmp_path):
     tree = copy_tree(tmp_path / "tree")
     file, clock = tree / "example_apps" / "guard.py", "SWEEP_S, KEEP_S = "
     assert f"{clock}10, 1800" in file.read_text()
-    file.write_text(file.read_text().replace(f"{clock}10, 1800", f"{clock}1, 2"))
+    file.write_text(file.read_text().replace(f"{clock}10, 1800", f"{clock}1, 10"))
     with serving(tree / "serve.py", tmp_path / "uploads") as gallery:
         sepia = f"{gallery.url}sepia/"
         image = upload(sepia, IMAGE)
-        assert ask(sepia, "sepia", image)
-        deadline = time.monotonic() + 15
+        assert ask(sepia, "sepia", image)  # within the 10 s, on a busy machine as well
+        deadline = time.monotonic() + 40
         while Path(image["path"]).exists() and time.monotonic() < deadline:
             time.sleep(0.2)
         assert not Path(image["path"]).exists()
