@@ -119,11 +119,15 @@ def settings(demo, routes=(), **changes):
     """Return settings for demo.launch(), and get the app ready for them; `changes` override them.
 
     `routes`: what callers may ask for beyond what the page does, each as the beginning of a path,
-    such as "/gradio_api/mcp". Ends the program if the port is not one, or is taken.
+    such as "/gradio_api/mcp". Ends the program if the port or root path is not one, or the port is
+    taken.
     """
     uploads = Path(os.environ.get("GRADIO_TEMP_DIR", ""))
     if not is_ours(uploads):
         raise RuntimeError("Call prepare_uploads() above the page.")
+    root = os.environ.get("GRADIO_ROOT_PATH", "")
+    if root and not root.startswith(("/", "http://", "https://")):
+        sys.exit(f"GRADIO_ROOT_PATH={root} is not a path. Begin it with a slash: /{root}")
     host = changes.get("server_name") or os.environ.get("GRADIO_SERVER_NAME") or "0.0.0.0"
     port = changes.get("server_port") or find_port()
     if not demo.dev_mode:  # `gradio main.py` calls this at each change, while it has the port

@@ -29,7 +29,7 @@ OTHERS = (  # what files of other kinds have in their first bytes, and where
     (0, b"\xda\xce\xbe\n", f"an ND2 {MICROSCOPE.format('Nikon')}"),
     (0, b"p\0\0\0", f"a LIF {MICROSCOPE.format('Leica')}"),
     (0, b"\x89HDF", "an HDF5 file, which may hold many images. Export one as a TIFF or PNG"),
-    (128, b"DICM", "a DICOM file. Export the image as a TIFF or PNG, without names in it"),
+    (128, b"DICM", "a DICOM file. Export the image, without names in it, as a TIFF or PNG"),
 )
 CONVERT = "Save it as a PNG with 8 bits, and try again."
 
@@ -97,8 +97,8 @@ def convert(data, enough):
             image.putalpha(255)
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB")
-    if palette[0] != palette[1] and all(high - low < 3 for low, high in image.getextrema()):
-        refuse(f"The colours of this image are nearly all the same. {CONVERT}")
+    if palette[0] != palette[1] and all(high < 3 for _, high in image.getextrema()):
+        refuse(f"The colours of this image are all black. {CONVERT}")
     longest = 8 * min(image.size)
     if enough and max(image.size) > longest:  # 10,000 x 1 would be resized to 2,560,000 x 256
         image = ImageOps.fit(image, [min(side, longest) for side in image.size])
@@ -107,9 +107,8 @@ def convert(data, enough):
 
 def is_dark(colours):
     """Tell whether colours of 8 bits use half of them at most, but for a scale bar or a few."""
-    pixels = colours.max(axis=-1)
-    high = extent(pixels, 255 if pixels.max() == 255 else math.inf)[1]
-    mask = high == 0 and (pixels == 255).mean() > 0.01
+    high = extent(colours, 255 if colours.max() == 255 else math.inf)[1]
+    mask = high == 0 and (colours == 255).mean() > 0.01
     return high < 128 and not mask
 
 
@@ -179,13 +178,19 @@ def check_tiff(data):
 
 
 def extent(pixels, beyond=math.inf, few=FEW):
-    """Return the lowest and the highest value, but for the few, and for those from `beyond` on."""
-    values = pixels.reshape(-1)
-    values = values[:: max(1, values.size // 1_000_000)]
-    usual = values[values < beyond]
-    values = np.sort(usual if usual.size else values)
-    few = math.ceil(few * values.size) if values.size > 2 else 0
-    return values[few].item(), values[-1 - few].item()
+    """Return the lowest and the highest value, but for the few, and for those from `beyond` on.
+
+    Of colours, height x width x 3, it is the darkest and the brightest of each pixel.
+    """
+    found = []
+    for place, of_pixel in ((0, np.min), (-1, np.max)):
+        values = (of_pixel(pixels, axis=-1) if pixels.ndim == 3 else pixels).reshape(-1)
+        values = values[:: max(1, values.size // 1_000_000)]
+        usual = values[values < beyond]
+        values = np.sort(usual if usual.size else values)
+        skipped = math.ceil(few * values.size) if values.size > 2 else 0
+        found.append(values[place - skipped if place else skipped].item())
+    return found
 
 
 def to_8_bits(pixels, whole):
@@ -200,7 +205,7 @@ def to_8_bits(pixels, whole):
     grey = np.clip(pixels / (2**bits - 1), 0, 1) * 255
     dark, bright = extent(pixels, beyond, 0.01)
     shades, usual = ((b - a) / (2**bits - 1) * 255 for a, b in ((low, high), (dark, bright)))
-    if low < 0.98 * high and ((whole and high < 1024 and usual < 32) or shades < 3):
+    if low < 0.98 * high and ((whole and high < 512 and usual < 32) or shades < 3):
         refuse(
             f"This image seems empty: nearly all its values are from {low:g} to {high:g}. {CONVERT}"
         )

@@ -288,8 +288,9 @@ class Guard:
         for name in ("session_hash", "event_id"):
             if body.get(name) is not None and not re.fullmatch(ID, str(body[name])):
                 raise Refused(400, f"{name} is made of up to 64 letters, digits and hyphens.")
-        counted = itertools.count(1)
+        counted, values = itertools.count(1), body.pop("data", None)
         body = self.clean(body, counted)
+        body["data"] = self.clean_values(values, counted)
         check_function(blocks, path.rstrip("/").removeprefix("/gradio_api/"), body)
         size = 4 * len(raw) + 250 * next(counted)  # in Python, at most: four bytes a letter
         scope, receive = replay(request, orjson.dumps(body))
@@ -338,10 +339,31 @@ class Guard:
             kept = {key: each for key, each in value.items() if key != "url" or "path" not in value}
             return {key: self.clean(each, counted, depth + 1) for key, each in kept.items()}
         if not is_upload(path, self.uploads):
-            raise Refused(410, NO_UPLOAD)
+            is_address = re.match("https?://", str(path or url))
+            raise Refused(410, NO_ADDRESS if is_address else NO_UPLOAD)
         # without `url`, which the pages of other users would open
         kept = {key: value[key] for key, kind in FILE.items() if isinstance(value.get(key), kind)}
         return {"path": path, "meta": {"_type": "gradio.FileData"}, **kept}
+
+    def clean_values(self, values, counted):
+        """Clean the values of a call; tell of one that is refused which it is.
+
+        That is the form of Gradio's own validation: pages and clients show its message.
+        """
+        if not isinstance(values, list):
+            return self.clean(values, counted, 1)
+        cleaned = []
+        for value in values:
+            try:
+                cleaned.append(self.clean(value, counted, 2))
+            except Refused as refused:
+                status, message = refused.args
+                if status != 410:
+                    raise
+                told = [{"__type__": "validate", "is_valid": True, "message": ""} for _ in cleaned]
+                told.append({"__type__": "validate", "is_valid": False, "message": message})
+                raise Refused(422, told) from None
+        return cleaned
 
     def save(self, url):
         """Write what a data: address holds as an upload; return its path."""
@@ -428,7 +450,8 @@ def check_function(blocks, path, body):
         return  # Gradio refuses what is no list
     told = [each for each in function.inputs if not each.skip_api]
     if len(values) not in (len(function.inputs), len(told)):
-        raise Refused(400, f"This function takes {len(told)} values: see Use via API.")
+        values = "1 value" if len(told) == 1 else f"{len(told)} values"
+        raise Refused(400, f"This function takes {values}: see Use via API.")
     for value, each in zip(values, function.inputs, strict=False):
         if each.get_block_name() == "dataset":
             chosen = any(target == each._id for target, _ in function.targets)  # by a click
@@ -506,6 +529,7 @@ ENDED = "This app has to be restarted by its host. Please try again in a few min
 MANY_VALUES = f"These are too many values: send up to {MAX_VALUES} at once."
 GONE = "This result is not here any more. Please send your input again."
 NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
+NO_ADDRESS = "The app opens no web addresses. Please download the file first, and send that."
 NOTHING = "This app has nothing at this address."
 
 

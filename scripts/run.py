@@ -5,6 +5,7 @@ where this command says, and an app without a guard.py, such as `hello`, is prot
 """
 
 import argparse
+import contextlib
 import errno
 import os
 import runpy
@@ -42,6 +43,9 @@ def require_free_port(host, port):
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 end_port_taken(port)
             sys.exit(f"This computer has no address {host}. Try HOST=127.0.0.1 or HOST=0.0.0.0")
+    # by another protocol: "localhost" would lead there
+    with contextlib.suppress(OSError), socket.create_connection(("::1", port), timeout=1):
+        end_port_taken(port)
 
 
 def address_in_network():

@@ -23,6 +23,15 @@ def upload(url, content, name="image.jpg"):
     return {"path": response.json()[0], **FILE}
 
 
+def told(response):
+    """Return the message of a refusal; of one for a value, that is Gradio's validation."""
+    detail = response.json()["detail"]
+    if isinstance(detail, str):
+        return detail
+    assert [each["is_valid"] for each in detail] == [True] * (len(detail) - 1) + [False]
+    return detail[-1]["message"]
+
+
 def call(url, function, *values, **headers):
     """Call a function and return the text of what happens, or of a refusal."""
     url, options = f"{url}gradio_api/call/{function}", {"headers": headers, "timeout": LONGEST_S}

@@ -89,9 +89,9 @@ def test_what_is_no_file_is_refused_with_a_message(odd):
     mark = {"_type": "gradio.FileData"}
     file = {"path": path, "meta": mark}
     wrong = {
-        "a mark alone": ({"meta": mark}, 410),
-        "an empty path": ({"path": "", "meta": mark}, 410),
-        "no path": ({"path": None, "meta": mark}, 410),
+        "a mark alone": ({"meta": mark}, 422),
+        "an empty path": ({"path": "", "meta": mark}, 422),
+        "no path": ({"path": None, "meta": mark}, 422),
         "a list of lists": ([[file]], 200),
         "a text": ("x", 200),
     }
@@ -123,9 +123,9 @@ def test_a_call_that_fits_no_function_is_refused_in_a_line(odd):
         ("run/greet", {"data": ["Ada"], "fn_index": 9999}, NO_FUNCTION),
         ("run/greet", {"data": ["Ada"]}, "does not accept direct HTTP POST requests"),
         ("queue/join", {"data": ["Ada"], **session}, NO_FUNCTION),
-        ("call/level", {"data": []}, "takes 1 values"),
-        ("call/level", {"data": [], "fn_index": in_browser}, "takes 1 values"),
-        ("call/level", {"data": [1, 2]}, "takes 1 values"),
+        ("call/level", {"data": []}, "takes 1 value"),
+        ("call/level", {"data": [], "fn_index": in_browser}, "takes 1 value"),
+        ("call/level", {"data": [1, 2]}, "takes 1 value"),
         ("call/level", {"data": 7}, "data"),
         ("call/level", {}, "data"),
         ("queue/join", {"data": ["Ada"], "fn_index": number["greet"]}, "Session hash not found"),
@@ -151,7 +151,7 @@ def test_a_call_that_fits_no_function_is_refused_in_a_line(odd):
         assert said in response.text, (route, body, response.text)
     assert greets(odd)
     lines = odd.printed().removeprefix(before).splitlines()
-    assert [line for line in lines if not line.startswith("A call was refused: ")] == []
+    assert [line for line in lines if not line.startswith(("A call was refused: ", "* "))] == []
     assert len(lines) < 10
     url = odd.url + "gradio_api/run/load_example"
     assert "Carl" in requests.post(url, json={"data": [1]}, timeout=10).text

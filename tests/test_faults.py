@@ -5,9 +5,12 @@ test_classifiers.py, and a read-only file system in the images that test_images.
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -180,6 +183,32 @@ def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(co
     printed = again.communicate(timeout=60)[0]
     assert again.returncode == 1
     assert f"{weights} is missing" in printed
+
+
+def test_variables_that_kubernetes_sets_do_not_end_the_app(copy, tmp_path):
+    """It sets NAME_PORT for each of its services, and one may be called gradio-server."""
+    port = free_port()
+    place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    given = {"PORT": str(port), "GRADIO_SERVER_PORT": "tcp://10.0.0.1:80", "PATH": place}
+    given |= {"GRADIO_TEMP_DIR": str(tmp_path / "uploads"), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    command, folder = ["sh", "start-script.sh"], copy("bare")
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, cwd=folder, env={**os.environ, **given}, **options)
+    try:
+        wait_until_open(process, f"http://127.0.0.1:{port}/")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_root_path_that_is_none_gives_a_message(copy, tmp_path):
+    uploads = str(tmp_path / "uploads")
+    process = start_main(
+        copy("bare") / "main.py", free_port(), GRADIO_TEMP_DIR=uploads, GRADIO_ROOT_PATH="hello"
+    )
+    said = process.communicate(timeout=60)[0]
+    assert said == "GRADIO_ROOT_PATH=hello is not a path. Begin it with a slash: /hello\n"
+    assert process.returncode == 1
 
 
 def test_stop_during_a_prediction_finishes_it(copy, tmp_path):

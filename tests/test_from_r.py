@@ -77,13 +77,18 @@ def test_r_sends_and_gets_letters_of_other_languages(run_r):
     ("name", "call", "message"),
     [
         ("hello", 'ask("greet", "")', "Please type a name first."),
-        ("hello", 'ask("greet")', "Too few values: see /gradio_api/info."),
-        ("hello", 'ask("greeting", "Ada")', "There is no such function: see /gradio_api/info."),
+        ("hello", 'ask("greet")', "This function takes 1 value: see Use via API."),
+        ("hello", 'ask("greeting", "Ada")', "There is no such function, or it runs in the"),
         ("sepia", 'ask("sepia", upload("call.R"))', "This file cannot be read as an image."),
         (
             "sepia",
             'ask("sepia", list(path = "/etc/passwd"))',
-            "Only files that were uploaded here can be used.",
+            "This file is not among the uploads any more, or never was.",
+        ),
+        (
+            "sepia",
+            'ask("sepia", list(path = "https://example.com/a.png"))',
+            "The app opens no web addresses. Please download the file first, and send that.",
         ),
     ],
 )

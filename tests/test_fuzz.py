@@ -23,6 +23,7 @@ from conftest import ROOT, import_app, import_file
 from hypothesis import given, note
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from recipes_made import make_app
 
 FAILURES = ROOT / ".hypothesis" / "failures"
 MOST_MEMORY_MB = 2_000  # that one more image may take
@@ -369,8 +370,12 @@ def alike(image, truth):
     return np.corrcoef(seen, truth)[0, 1]
 
 
-def test_what_is_read_is_what_the_file_shows(tmp_path, record_property):
-    read_image, file = import_file(ROOT / "example_apps" / "image.py").read_image, tmp_path / "a"
+@pytest.mark.parametrize("recipe", ["", "lab_images"])
+def test_what_is_read_is_what_the_file_shows(tmp_path, record_property, recipe):
+    reader = ROOT / "example_apps" / "image.py"
+    if recipe:
+        reader = make_app(tmp_path, recipe) / "lab_image.py"
+    read_image, file = import_file(reader).read_image, tmp_path / "image"
     counts = {"read": 0, "refused": 0}
 
     @given(files_with_truth())
@@ -393,4 +398,5 @@ def test_what_is_read_is_what_the_file_shows(tmp_path, record_property):
 
     run()
     assert counts["read"] > counts["refused"]
-    record_property("fuzz", f"truth: {counts['read']:,} read, {counts['refused']:,} refused")
+    said = f"{counts['read']:,} read, {counts['refused']:,} refused"
+    record_property("fuzz", f"truth {recipe}: {said}")

@@ -221,9 +221,16 @@ def test_ctrl_c_while_an_app_is_starting_leaves_no_traceback():
     assert "Traceback" not in server.printed()
 
 
-def test_a_taken_port_gives_a_message(make):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize(
+    ("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_a_taken_port_gives_a_message(make, family, address):
+    """Also one of IPv6 alone: a browser asks that first for "localhost"."""
+    with socket.socket(family) as other:
+        try:
+            other.bind((address, 0))
+        except OSError:
+            pytest.skip("NO IPv6 on this machine")
         other.listen()
         port = other.getsockname()[1]
         ended = make("run", "APP=hello", f"PORT={port}")

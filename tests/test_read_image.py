@@ -184,7 +184,7 @@ REFUSED = {
     "12 in 16 bits, TIFF": (tiff(RGB.astype("uint16") * 16, photometric="rgb"), DEEP),
     "signed JPEG 2000": (siz(0x8F), "values below 0"),
     "CT": (tiff((GREY * 2000 - 1000).astype("int16")), "values below 0"),
-    "colour map of 8 bits": (tiff((GREY * 255).astype("uint8"), **PALETTE), "nearly all the same"),
+    "colour map of 8 bits": (tiff((GREY * 255).astype("uint8"), **PALETTE), "all black"),
     "a mask of 0 and 1": (tiff((GREY > 0.5).astype("uint16")), "from 0 to 1"),
     "an empty channel": (tiff((100 + 10 * GREY).astype("uint16")), "seems empty"),
     "GIF, black at first": (saved(Image.new("RGB", PHOTO.size), "GIF", **FRAMES), "3 frames"),

@@ -95,6 +95,9 @@ def test_a_newcomer_gets_what_the_list_says(tmp_path):
     assert all((gallery / page).exists() for page in pages)
     said = new_by_program(gallery, "NAME=leaf2", "FROM=cells", works=True)
     assert said.startswith("Made leaf2, from the starting point cells. What to do next: docs/start")
+    assert "\nStart it: make run APP=leaf2 " in said
+    said = new_by_program(gallery, "NAME=leaf3", "FROM=leaf2/main.py", works=True)
+    assert said.startswith("Made leaf3, from leaf2.")
 
 
 # ---- Together ----

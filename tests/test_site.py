@@ -21,7 +21,8 @@ from workshop_blocks import CHAPTERS, FOLDER
 DOCS = ROOT / "docs"
 REPOSITORY = "https://github.com/ScilifelabDataCentre/serve-tutorials"
 TEXTS = sorted(file for file in DOCS.rglob("*.md") if file.parent.name != "bench")
-IN_ORDER = [CHAPTERS[-1], *CHAPTERS[1:-1], FOLDER / "glossary.md"]
+IN_ORDER = [CHAPTERS[-1], *CHAPTERS[1:-1]]
+IN_ORDER += [FOLDER / "which-images.md", FOLDER / "glossary.md"]
 SOME = ["", "workshop/", "workshop/0-preparation/", "workshop/2-interface/", "promises/"]
 SOME += ["recipes/many_images/"]
 

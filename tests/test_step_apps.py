@@ -19,7 +19,7 @@ from apps import find_app
 from calls import ask, call, send, upload
 from conftest import ROOT, STEPS, is_open, long, run_main
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
+from gradio_client.exceptions import AppError, ValidationError
 from PIL import Image
 from smoke import start_app
 
@@ -174,6 +174,14 @@ def test_in_its_image_a_step_app_has_the_limits_of_the_others(tmp_path, name):
         assert requests.get(url + "monitoring/summary", timeout=20).status_code == 404
         refused = requests.post(f"{url}gradio_api/run/{name}", json={"data": ["a"]}, timeout=20)
         assert refused.status_code == 400  # nothing runs beside the queue
+
+
+def test_what_use_via_api_shows_for_an_image_says_what_to_do(serve):
+    """It shows an address, which the app does not open."""
+    client = Client(serve(find_app("sepia")).url, verbose=False)
+    with pytest.raises(ValidationError, match="Please download the file first, and send that"):
+        client.predict(handle_file("https://example.com/bus.png"), api_name="/sepia")
+    client.close()
 
 
 def test_curl_gets_a_result_in_two_calls(serve):

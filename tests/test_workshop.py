@@ -314,6 +314,19 @@ def test_calls_give_what_the_text_shows(block, serve, launch, tmp_path):
     assert_prints(ended.stdout.replace(url, ADDRESS), block.output)
 
 
+WITH_ADDRESS = """
+import { Client, handle_file } from "@gradio/client";
+const app = await Client.connect("URL");
+const image = handle_file("https://example.com/a.png");
+try {
+  await app.predict("/sepia", { image });
+} catch (error) {
+  console.log(JSON.stringify(error.message));
+}
+process.exit();
+"""
+
+
 @pytest.mark.slow
 def test_javascript_calls_give_what_the_text_shows(serve, tmp_path):
     install, program = run_by("test_javascript_calls_give_what_the_text_shows")
@@ -327,6 +340,10 @@ def test_javascript_calls_give_what_the_text_shows(serve, tmp_path):
     assert ended.returncode == 0, ended.stderr
     (shown,) = [block.output for block in BLOCKS if block.text == program]
     assert_prints(ended.stdout, shown)
+    # what "Use via API" shows for an image: the refusal says what to do
+    url = serve(find_app("sepia")).url
+    (tmp_path / "address.mjs").write_text(WITH_ADDRESS.replace("URL", url), encoding="utf-8")
+    assert "Please download the file first" in run("node", "address.mjs", cwd=tmp_path).stdout
 
 
 # --- models of other kinds, proxies --------------------------------------------------------------
