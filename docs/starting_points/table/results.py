@@ -44,10 +44,10 @@ def predict_rows(table, predict, results, words, allow_missing, uploads, progres
                 writer.writerow(row)
                 if len(shown) < SHOWN:
                     used = [row[place] for place in table.places.values()]
-                    shown.append([number, *used, *row[len(table.titles) :]])
+                    shown.append([number, *row[len(table.titles) :], *used])
             done += len(batch)
             progress((done, table.length), desc="Predicting", unit="rows")
-    titles = ["row", *table.places, *added]
+    titles = ["row", *added, *table.places]
     return in_words(table, wrong, problems), {"headers": titles, "data": shown}, str(file)
 
 
