@@ -111,8 +111,8 @@ def test_a_click_on_the_example_shows_thirty_predictions(app, page, screenshot):
     page.get_by_role("button", name="Submit").click()
     summary = "30 rows, read as CSV with commas. The decimal mark is a point.\n"
     summary += "Not used: flower, species."
-    expect(page.get_by_label("Read")).to_have_value(summary)
-    expect(page.get_by_text("virginica").first).to_be_visible()
+    expect(page.get_by_label("Read", exact=True)).to_have_value(summary)
+    expect(page.locator("a[download='predictions.csv']").first).to_be_visible()
     screenshot(page, "table")
     with page.expect_download() as download:
         page.locator("a[download='predictions.csv']").first.click()
