@@ -26,7 +26,8 @@ from apps import ROOT, SUFFIX, App, find_app, find_apps
 
 BARE = ROOT / "scripts" / "bare"
 # where the files are that an app imports and that are neither its own nor in BARE
-SHARED = (ROOT / "resnet_image_classification", ROOT / "docs/recipes/many_images/files")
+SHARED = [ROOT / f"docs/recipes/{name}/files" for name in ("many_images", "not_sure")]
+SHARED = (ROOT / "resnet_image_classification", *SHARED)
 # for a folder that becomes a repository of its own; not for those of the gallery
 ON_GITHUB, CODESPACE = ROOT / "scripts" / "on_github", ROOT / ".devcontainer"
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
@@ -139,6 +140,8 @@ def find_source(name):
     points = {point.name: point for point in recipes.find_recipes("starting point")}
     if name in points and not any(app.folder.name == name for app in find_apps()):
         return points[name]
+    if name == "iris":
+        sys.exit("The starting point iris is called table now: FROM=table")
     try:
         app = find_app(name)
     except SystemExit as error:

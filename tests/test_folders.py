@@ -92,7 +92,7 @@ def test_every_dockerfile_can_be_built_without_buildkit(tmp_path, monkeypatch):
     steps = [app for app in find_apps() if app.is_step]  # the others may have large weights
     monkeypatch.setattr("gallery.assemble.find_apps", lambda: steps)
     made, gallery = [assemble(tmp_path / "gallery_app").folder], copy_gallery(tmp_path)
-    made += [new(gallery, f"my_{source}", source) for source in ("sepia", "vgg11", "iris")]
+    made += [new(gallery, f"my_{source}", source) for source in ("sepia", "vgg11", "table")]
     files += [folder / "Dockerfile" for folder in made]
     assert {file: needs_buildkit(file) for file in files} == {file: [] for file in files}
 

@@ -36,7 +36,7 @@ PAIRS = [*itertools.combinations(RECIPES, 2)]
 TOGETHER = [pair for pair in PAIRS if not clash(*pair)]
 INDEX = ROOT / "docs" / "recipes" / "README.md"
 # what a recipe's own program makes, by the page, before the app can be packaged
-MADE = {"smaller": ["data/model.onnx", "data/labels.txt"], "iris": ["data/model.skops"]}
+MADE = {"smaller": ["data/model.onnx", "data/labels.txt"]}
 MADE |= {"five_classes": ["data/labels.txt"]}
 
 

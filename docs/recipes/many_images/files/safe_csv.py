@@ -32,9 +32,9 @@ def escape(letter):
     return f"\\{kind}{ord(letter):0{digits}x}"
 
 
-def writer(stream):
+def writer(stream, separator=","):
     """Return a csv.writer for a stream, for rows whose texts went through cell()."""
-    return csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
+    return csv.writer(stream, delimiter=separator, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def write(file, rows):

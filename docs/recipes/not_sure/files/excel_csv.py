@@ -6,6 +6,7 @@ message where it cannot be told how a file was meant.
 """
 
 import codecs
+import contextlib
 import csv
 import itertools
 
@@ -22,14 +23,32 @@ NO_ENCODING = f"Its letters are in an unusual encoding. {SAVE}"
 TWO_SEPARATORS = "Its cells may be separated by {} or by {}. Say which in a first line: sep=;"
 
 
-def read_rows(file):
-    """Yield the rows of a CSV file, without those whose cells are all empty."""
+@contextlib.contextmanager
+def open_csv(file):
+    """Open a CSV file: give the csv.reader of it."""
     try:
         with open(file, newline="", encoding=find_encoding(file)) as lines:
             separator = named_separator(lines) or find_separator(lines)
-            yield from (row for row in csv.reader(lines, delimiter=separator) if any(row))
+            yield csv.reader(lines, delimiter=separator)
     except (csv.Error, UnicodeError) as error:
         raise ValueError(f"{NO_TEXT} ({error})") from None
+
+
+def separator_of(file):
+    """Return what separates the cells of a CSV file; no letter that it has if it has one column."""
+    with open_csv(file) as reader:
+        return reader.dialect.delimiter
+
+
+def numbered_rows(file):
+    """Yield (number, row) for each row, the first being 1, without those that are empty."""
+    with open_csv(file) as reader:
+        yield from ((number, row) for number, row in enumerate(reader, 1) if any(row))
+
+
+def read_rows(file):
+    """Yield the rows of a CSV file, without those whose cells are all empty."""
+    return (row for _, row in numbered_rows(file))
 
 
 def named_separator(lines):
