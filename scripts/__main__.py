@@ -41,7 +41,7 @@ def value_of(name, text, default):
     if isinstance(default, int):
         least, most = min(1, default), commands.MOST.get(name, 1_000_000)
         if not text.isdecimal() or not least <= int(text) <= most:
-            sys.exit(f"{name}={text} cannot be: it takes a whole number from {least} to {most:,}.")
+            sys.exit(f"{name}={text} is not a whole number from {least} to {most:,}.")
         return int(text)
     return text
 

@@ -264,6 +264,9 @@ def classify(APP, IN, OUT, RAY_ADDRESS="", TORCH_INDEX=""):
 
     A run that was stopped continues where it was.
     """
+    from scale import request
+
+    request.require_possible(find_app(APP), IN, OUT)
     enter(*requirements_of(APP), more=SCRIPTS / "scale" / "requirements.txt")
     import model
     from scale import classify

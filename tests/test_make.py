@@ -78,10 +78,10 @@ def test_without_make_it_is_the_same_command(make):
         (["run", "app=sepia"], "Settings are in capital letters: APP=sepia"),
         (["list", "PORT=9"], "`make list` has no setting PORT. It takes none."),
         (["smoke", "APP=hello", "ARGS=-x"], "no setting ARGS. It takes APP, TORCH_INDEX."),
-        (["run", "APP=hello", "PORT=eighty"], "PORT=eighty cannot be: it takes a whole number"),
+        (["run", "APP=hello", "PORT=eighty"], "PORT=eighty is not a whole number from 1 to 65,535"),
         (["run", "APP=hello", "PORT=0"], "a whole number from 1 to 65,535."),
         (["run", "APP=hello", "PORT=70000"], "a whole number from 1 to 65,535."),
-        (["load", "APP=hello", "USERS="], "USERS= cannot be"),
+        (["load", "APP=hello", "USERS="], "USERS= is not a whole number"),
     ],
 )
 def test_a_wrong_command_or_setting_gets_a_message(make, words, message):

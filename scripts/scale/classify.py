@@ -64,20 +64,10 @@ def main(argv=None):
     parser.add_argument("table", help="the predictions: a name that ends in .csv or .parquet")
     options = parser.parse_args(argv)
     app = find_app(options.app)
-    if app.is_step or not options.source or not options.table:
-        sys.exit(
-            "Which classifier, which images, and where do the predictions go? For instance:\n"
-            "make classify APP=resnet IN=my_images OUT=predictions.csv"
-        )
-    source = Path(options.source)
-    if not source.is_dir() and source.suffix.lower() not in (".csv", ".parquet"):
-        sys.exit(f"IN={source} is no folder, and no list that ends in .csv or .parquet.")
-    if not source.exists():
-        sys.exit(f"There is no {source}.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     out = table.open_table(Path(options.table))
     try:
-        database, total = table.missing(source.absolute(), out)
+        database, total = table.missing(Path(options.source).absolute(), out)
         todo = table.count(database)
         if total > todo:
             print(f"{total - todo:,} of {total:,} images are in {options.table} already.")

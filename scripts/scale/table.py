@@ -122,10 +122,6 @@ class ParquetTable:
 
 
 def open_table(file):
-    """Return the table to write to, by the ending of its name, or end with a message."""
+    """Return the table to write to, by the ending of its name."""
     tables = {".csv": CsvTable, ".parquet": ParquetTable}
-    if file.suffix not in tables:
-        sys.exit(f"OUT={file} is no name of a table: choose one that ends in .csv or .parquet.")
-    if not file.parent.is_dir():
-        sys.exit(f"There is no folder {file.parent} for {file.name}.")
     return tables[file.suffix](file)
