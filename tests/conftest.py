@@ -412,3 +412,14 @@ def page(browser):
     local = ("http://127.0.0.1:", "data:", "blob:http://127.0.0.1:")
     assert [url for url in asked if not url.startswith(local)] == []
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address():
+    return ("127.0.0.1", 0)
+
+
+@pytest.fixture
+def canary(httpserver):
+    """A web server that no app may ask: its address, and the list of what it was asked."""
+    return httpserver.url_for("").rstrip("/"), httpserver.log

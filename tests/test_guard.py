@@ -13,8 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -31,27 +29,6 @@ REFUSED = (422, MESSAGE), (422, NO_ADDRESS)
 NOTHING = {"detail": "This app has nothing at this address."}
 MARK = {"meta": {"_type": "gradio.FileData"}}
 EACH = ["hello", "sepia", "resnet", "bare"]
-
-
-@pytest.fixture(scope="module")
-def canary():
-    """A web server on this machine, and the list of paths that it was asked for."""
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
 
 
 @functools.cache

@@ -10,9 +10,7 @@ import json
 import os
 import re
 import subprocess
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -172,25 +170,6 @@ def test_an_agent_finds_one_tool_that_says_what_it_is_for_and_asks_it(made, app)
         require_lion(result)
     # the page and programs are served as before
     assert client.predict(handle_file(LION), api_name="/predict")["label"] == "lion"
-
-
-@pytest.fixture
-def canary():
-    """A web server on this machine, and the list of paths that it was asked for."""
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
 
 
 @pytest.mark.recipes
