@@ -77,6 +77,11 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
 
 
+def slow(*names):
+    """Return cases of a test that `make test-quick` leaves out."""
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 def long(*values):
     """Return a case of a test that `make test` leaves to `make test-long`."""
     return pytest.param(*values, marks=pytest.mark.long)

@@ -87,7 +87,7 @@ def test_killed_app_leaves_uploads_only_until_the_next_start(copy, tmp_path):
 
 
 def test_stalled_upload_hinders_nobody_and_who_leaves_leaves_nothing(copy, tmp_path):
-    folder = copy("bare", "guard.py", "KEEP_S = 10, 1800", "KEEP_S = 1, 2")
+    folder = copy("bare", "guard.py", "KEEP_S = 10, 1800", "KEEP_S = 1, 10")
     with started_main(folder, tmp_path / "uploads") as (served, _):
         host, port = served.url.split("/")[2].split(":")
         with socket.create_connection((host, int(port))) as user:

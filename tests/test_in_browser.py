@@ -11,17 +11,10 @@ import pytest
 import sample_images
 import tifffile
 from apps import find_app
-from conftest import STEPS, long
+from conftest import STEPS, long, slow
 from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import expect
-
-
-def slow(*names):
-    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
-SLOW = slow("flower", "vgg11")
 
 
 @pytest.fixture
@@ -181,7 +174,7 @@ def test_clear_empties_the_form_and_the_prediction(open_app, classifier):
     expect(label).to_have_count(0)
 
 
-@pytest.mark.parametrize("name", ["resnet", *SLOW])
+@pytest.mark.parametrize("name", ["resnet", long("flower"), long("vgg11")])
 def test_upload_a_photo_and_read_five_labels(open_app, classifier, name):
     page = open_app(classifier(name))
     page.locator("input[type=file]").set_input_files(get_image("lion.jpg"))
@@ -195,7 +188,7 @@ def test_upload_a_photo_and_read_five_labels(open_app, classifier, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet", *SLOW])
+@pytest.mark.parametrize("name", ["resnet", long("flower"), long("vgg11")])
 def test_a_click_on_an_example_image_and_submit_gives_labels(open_app, classifier, name):
     app = classifier(name)
     page = open_app(app)

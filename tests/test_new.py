@@ -14,7 +14,7 @@ import pytest
 import requests
 from apps import find_app
 from check import check, check_name
-from conftest import CLASSIFIERS, ROOT, STEPS, start_main, wait_until_open
+from conftest import CLASSIFIERS, ROOT, STEPS, slow, start_main, wait_until_open
 from container import images
 from gradio_client import Client, handle_file
 from maintain.sync import CLASSIFIERS as FOLDERS
@@ -234,10 +234,7 @@ def running(folder, python=sys.executable):
     assert not re.search("traceback|warn", printed.lower()), printed
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "multi-input")]
-
-
-@pytest.mark.parametrize("source", ["bare", "sepia", *SLOW])
+@pytest.mark.parametrize("source", ["bare", "sepia", *slow("resnet", "multi-input")])
 def test_no_copy_opens_or_fetches_anything_but_uploads(gallery, source):
     folder = gallery / "scripts" / "bare"  # as it is
     if source != "bare":
