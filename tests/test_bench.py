@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from apps import find_app
-from conftest import SCRIPTS, in_thread
+from conftest import SCRIPTS, in_thread, long
 from maintain.bench import load, measure
 from PIL import Image
 
@@ -95,9 +95,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("result", "status", "shown"),
     [
-        ("name", 0, "right"),
+        long("name", 0, "right"),
         ("(name if len(greeted) < 210 else greeted[-2])", 1, "wrong"),
-        ("(name if len(greeted) < 210 else greeted[1000])", 1, "lost"),
+        long("(name if len(greeted) < 210 else greeted[1000])", 1, "lost"),
         ("'everybody'", "The app gives two users the same: nothing can be checked.", ""),
     ],
 )

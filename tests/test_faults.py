@@ -17,7 +17,16 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import ROOT, Served, mounted, start_main, started_main, wait_for, wait_until_open
+from conftest import (
+    ROOT,
+    Served,
+    long,
+    mounted,
+    start_main,
+    started_main,
+    wait_for,
+    wait_until_open,
+)
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 from server import free_port
@@ -242,7 +251,7 @@ def test_stop_before_the_app_has_started_leaves_nothing(copy, tmp_path):
     assert list((tmp_path / "uploads").glob("gradio-*")) == []
 
 
-@pytest.mark.parametrize("kind", ["silent", "closed"])
+@pytest.mark.parametrize("kind", ["silent", long("closed")])
 def test_proxy_that_does_not_respond_is_not_asked_for_this_computer(copy, tmp_path, kind):
     with socket.create_server(("127.0.0.1", 0)) as server:
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
