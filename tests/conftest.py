@@ -16,19 +16,18 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import commands
 import pytest
 import requests
+from apps import App, find_app
 from hypothesis import HealthCheck, settings
+from maintain.browser import find_browser, save_screenshot
+from random_weights import CHECKPOINTS, make_checkpoint
+from server import Failed, Server, free_port
+from smoke import start_app
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from apps import App, find_app  # noqa: E402
-from maintain.browser import find_browser, save_screenshot  # noqa: E402
-from random_weights import CHECKPOINTS, make_checkpoint  # noqa: E402
-from server import Failed, Server, free_port  # noqa: E402
-from smoke import start_app  # noqa: E402
 
 CLASSIFIERS = ["flower", "resnet", "vgg11"]
 BASE_IMAGE = "python:3.11-slim"
@@ -36,22 +35,8 @@ STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
 # with the files that take minutes first
 LONGEST = ["test_workshop_commands", "test_new", "test_classifiers", "test_images"]
 # what this run's own `make` was told is not meant for the `make` in a test
-OF_MAKE = ["MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "ARGS"]
-OF_MAKE += [
-    "APP",
-    "HOST",
-    "PORT",
-    "NAME",
-    "FROM",
-    "WITH",
-    "MODEL",
-    "LABELS",
-    "URL",
-    "IMAGE",
-    "TAG",
-    "GIVEN",
-]
-OF_MAKE += ["REPLICAS", "IN", "OUT", "RAY_ADDRESS"]
+OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "GIVEN"}
+OF_MAKE |= commands.SETTINGS.keys() - {"DOCKER", "TORCH_INDEX"}
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
