@@ -194,12 +194,13 @@ def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(co
     assert f"{weights} is missing" in printed
 
 
-def test_variables_that_kubernetes_sets_do_not_end_the_app(copy, tmp_path):
-    """It sets NAME_PORT for each of its services, and one may be called gradio-server."""
+def test_variables_that_a_host_sets_do_no_harm(copy, tmp_path):
+    """Kubernetes sets NAME_PORT for each service, one may be called gradio-server; Spaces others."""
     port = free_port()
     place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     given = {"PORT": str(port), "GRADIO_SERVER_PORT": "tcp://10.0.0.1:80", "PATH": place}
     given |= {"GRADIO_TEMP_DIR": str(tmp_path / "uploads"), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    given |= {"SYSTEM": "spaces", "SPACE_ID": "somebody/leaf"}
     command, folder = ["sh", "start-script.sh"], copy("bare")
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process = subprocess.Popen(command, cwd=folder, env={**os.environ, **given}, **options)
@@ -207,7 +208,8 @@ def test_variables_that_kubernetes_sets_do_not_end_the_app(copy, tmp_path):
         wait_until_open(process, f"http://127.0.0.1:{port}/")
     finally:
         process.kill()
-        process.communicate()
+        printed = process.communicate()[0]
+    assert "Traceback" not in printed
 
 
 def test_a_root_path_that_is_none_gives_a_message(copy, tmp_path):
