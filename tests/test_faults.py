@@ -195,7 +195,7 @@ def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(co
 
 
 def test_variables_that_a_host_sets_do_no_harm(copy, tmp_path):
-    """Kubernetes sets NAME_PORT for each service, one may be called gradio-server; Spaces others."""
+    """Kubernetes sets NAME_PORT for each service, also gradio-server; a Space sets SYSTEM."""
     port = free_port()
     place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     given = {"PORT": str(port), "GRADIO_SERVER_PORT": "tcp://10.0.0.1:80", "PATH": place}
