@@ -9,6 +9,8 @@ import sys
 
 import new as make_new
 import pytest
+from apps import App
+from container import build
 from test_new import OUTPUT, copy_gallery, files, left, new, run
 
 SOURCES = ["hello", "sepia", "resnet", "flower", "cells", "sequences", "smaller", "table"]
@@ -100,6 +102,24 @@ def test_weights_that_github_refuses_stay_out_of_the_repository(gallery, monkeyp
     assert "data/large.pth" not in git(folder, "ls-files")
 
 
+@pytest.mark.parametrize(
+    ("remote", "source"),
+    [
+        ("git@github.com:ada/leaf.git", "https://github.com/ada/leaf"),
+        ("https://ada:secret@github.com/ada/leaf", "https://github.com/ada/leaf"),
+        ("/srv/git/leaf", None),
+        (None, None),
+    ],
+)
+def test_an_image_says_where_the_code_of_its_repository_is(tmp_path, remote, source):
+    assert build.source(App(("leaf",), tmp_path / "main.py", "")) == {}
+    git(tmp_path, "init", "--quiet")
+    if remote:
+        git(tmp_path, "remote", "add", "origin", remote)
+    found = build.source(App(("leaf",), tmp_path / "main.py", ""))
+    assert found == ({"SOURCE": source} if source else {})
+
+
 # --- what a copy says ----------------------------------------------------------------------------
 
 
@@ -141,9 +161,9 @@ def test_hosting_md_is_the_form_with_what_the_folder_says(gallery):
     assert rows["Subdomain"] == "leaf-disease"
     assert rows["Port"] == "8080"
     assert rows["Licence of the code"] == "MIT"
-    order = ["Subdomain", "Volume", "Hardware", "Port", "Image", "Custom URL subpath", "Title"]
+    order = ["Subdomain", "Storage", "Hardware", "Port", "Image", "Custom URL subpath", "Title"]
     assert [field for field in rows if field in order] == order
-    for field in ("Source code URL", "Funding", "Creators", "Model card", "Contact"):
+    for field in ("Source code URL", "Funding sources", "Creators", "Model card", "Contact"):
         assert field in rows
 
 
