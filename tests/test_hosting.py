@@ -1,12 +1,14 @@
 """Hosts: a gateway that limits requests, as Serve's may, and what Kubernetes gets."""
 
 import contextlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import conftest
 import pytest
+import requests
 import yaml
 from conftest import ROOT, nginx_before
 from server import free_port
@@ -63,3 +65,26 @@ def limited(folder, url, monkeypatch):
     headers = f"proxy_set_header Host 127.0.0.1:{port}; proxy_buffering off;"
     with nginx_before(folder, port, f"location / {{ {inside} {headers} }}"):
         yield f"http://127.0.0.1:{port}/"
+
+
+def opened(browser_context, url):
+    """Open a page in a new tab; return how many requests it made and how many were refused."""
+    page, statuses = browser_context.new_page(), []
+    page.on("response", lambda each: statuses.append(each.status))
+    page.goto(url)
+    with contextlib.suppress(TimeoutError):
+        page.get_by_role("button", name="Submit").wait_for(timeout=10_000)
+    page.wait_for_timeout(1000)
+    works = page.get_by_role("button", name="Submit").is_visible()
+    page.close()
+    return works, len(statuses), statuses.count(503)
+
+
+def test_a_browser_keeps_what_has_a_digest_in_its_name(running):
+    url = running("bare").url
+    page = requests.get(url, timeout=9)
+    (name,) = re.findall(r"assets/index-[\w-]+\.css", page.text)
+    assert requests.get(url + name, timeout=9).headers["cache-control"].endswith("immutable")
+    assert "cache-control" not in page.headers
+    missing = requests.get(f"{url}assets/missing.css", timeout=9)
+    assert "immutable" not in missing.headers.get("cache-control", "")
