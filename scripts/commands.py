@@ -401,7 +401,7 @@ def enter_bench():
 
 @for_this_repository
 def lint():
-    """check the style of the code and the form of the workflows"""
+    """check the style of the code, workflows and shell scripts"""
     enter(ROOT / "tests" / "requirements-lint.txt")
     from maintain import lint
 
