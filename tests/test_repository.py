@@ -10,7 +10,9 @@ import sys
 import new as make_new
 import pytest
 from apps import App
-from container import build
+from container import build, smoke
+from origin import GALLERY
+from server import Failed
 from test_new import OUTPUT, copy_gallery, files, left, new, run
 
 SOURCES = ["hello", "sepia", "resnet", "flower", "cells", "sequences", "smaller", "table"]
@@ -118,6 +120,21 @@ def test_an_image_says_where_the_code_of_its_repository_is(tmp_path, remote, sou
         git(tmp_path, "remote", "add", "origin", remote)
     found = build.source(App(("leaf",), tmp_path / "main.py", ""))
     assert found == ({"SOURCE": source} if source else {})
+
+
+@pytest.mark.parametrize("source", [GALLERY, "https://github.com/ada/leaf", ""])
+def test_the_image_of_a_copy_must_not_say_that_its_code_is_in_the_gallery(
+    tmp_path, monkeypatch, source
+):
+    monkeypatch.setattr(smoke.engine, "ask", lambda *_: source)
+    app = App(("leaf",), tmp_path / "main.py", "")
+    smoke.check_labels(["docker"], "leaf:v1", app)  # an app of the gallery itself
+    (tmp_path / "copied_from.json").touch()
+    if source != GALLERY:
+        assert smoke.check_labels(["docker"], "leaf:v1", app).startswith(source or "no address")
+    else:
+        with pytest.raises(Failed, match="write ARG SOURCE="):
+            smoke.check_labels(["docker"], "leaf:v1", app)
 
 
 # --- what a copy says ----------------------------------------------------------------------------
