@@ -45,6 +45,12 @@ class App(NamedTuple):
         return self.folder / "data" / name[1] if name else None
 
 
+def typed(command, app):
+    """Return what to type for a command; in a repository of its own, an app has no `make`."""
+    own = {"expect": "python checks/expect.py main.py", "model": "python download_model.py"}
+    return own[command] if (ROOT / "main.py").exists() else f"make {command} APP={app.name}"
+
+
 def first_docstring_line(file):
     try:
         docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
@@ -74,8 +80,10 @@ def find_apps(root=ROOT):
 def find_app(name, root=ROOT):
     """Return the app called `name`, or end the program with a message that lists the names.
 
-    `name` may also be the path of an app's file, wherever that is.
+    `name` may also be the path of an app's file, wherever that is, or of a folder elsewhere.
     """
+    if (main := Path(name, "main.py")).is_file() and root not in main.resolve().parents:
+        name = str(main)
     if name.endswith(".py") and Path(name).is_file():
         file = Path(name).resolve()
         return App((file.parent.name,), file, first_docstring_line(file))

@@ -14,12 +14,14 @@ from typing import NamedTuple
 from apps import find_app, find_apps
 from container.context import files_in_image, read
 from inspect_model import NO_LABEL
+from origin import GALLERY, NOTE
 
 SCRIPT = "start-script.sh"
 WEIGHTS = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras")
 WEIGHTS += (".joblib", ".pkl", ".skops")
 KEYS = re.compile(
-    rb"\b(A[KS]IA[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40}|hf_[A-Za-z0-9]{30})"
+    rb"\b(A[KS]IA[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40}|hf_[A-Za-z0-9]{30}"
+    rb"|sk-[A-Za-z0-9_-]{24})"
     rb"|-BEGIN [A-Z ]*PRIVATE KEY-"
 )
 PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
@@ -117,8 +119,10 @@ class Folder:
         """Return what is behind these instructions of the Dockerfile."""
         return re.findall(rf"(?mi)^(?:{'|'.join(instructions)}) (.*)", self.docker)
 
-    def given_to_launch(self, *names):
+    def given_to_launch(self, *names, named=False):
+        """Return the values of these settings; `named`: without what ** may set."""
         calls = [c for source in self.launchers for c in source.calls("launch", "run")]
+        calls = [c for c in calls if not named or {*names} & {each.arg for each in c.keywords}]
         return {value_of(call, name) for call in calls for name in names}
 
     def find_sources(self):
@@ -253,6 +257,13 @@ def share(app):
 
 
 @rule
+def auth(app):
+    """Serve allows no logins of an app's own. Remove auth=, and choose who may open it on Serve."""
+    if app.given_to_launch("auth", named=True) - {None}:
+        return app.main
+
+
+@rule
 def api_open(app):
     """Programs can call it past the queue. Write demo.queue(api_open=False)"""
     queues = [call for source in app.launchers for call in source.calls("queue")]
@@ -267,6 +278,22 @@ def queue(app):
     for call in app.code.of(ast.Call):
         if value_of(call, "queue") is False:
             return app.main, call.lineno
+
+
+@rule
+def health_check(app):
+    """A slim image has no curl, so the check always fails. Write it in Python, as other apps do."""
+    slim = "-slim" in "".join(app.lines("FROM"))
+    slim = slim and not re.search(r"(apt-get|apk) .*\bcurl\b", app.docker)
+    if slim and "curl" in "".join(app.lines("HEALTHCHECK")):
+        return app.dockerfile
+
+
+@rule
+def source_label(app):
+    """The image says that its code is in the gallery. Write your own address: ARG SOURCE=https://"""
+    if (app.folder / NOTE).exists() and re.search(rf"{GALLERY}\b", app.docker):
+        return app.dockerfile
 
 
 @rule
@@ -317,9 +344,11 @@ def secret_in_dockerfile(app):
 @rule
 def secret_in_code(app):
     """Anyone with the image can read this password. Remove it, and get a new one."""
-    for name, text in app.code.named_texts:
-        if re.search(r"(?i)(passw\w+|api_?key)\W*$", name) and re.fullmatch(r"\S{8,}", text):
-            return app.main
+    for source in app.sources:
+        for name, text in source.named_texts:
+            named = re.search(r"(?i)(passw\w+|secret|api_?key)\W*$", name)
+            if named and re.fullmatch(r"\S{8,}", text):
+                return source.file
 
 
 @rule

@@ -18,7 +18,7 @@ SCRIPTS = Path(__file__).resolve().parent
 FOR_YOUR_APP, FOR_THIS_REPOSITORY = {}, {}
 
 SETTINGS = {
-    "APP": "an app, as in `make list`",
+    "APP": "an app, as in `make list`, or its folder elsewhere, such as ../leaf",
     "HOST": "0.0.0.0 opens it to everyone in your network",
     "PORT": "the number in its address",
     "NAME": "a name for the new folder, such as leaf_disease",
@@ -34,7 +34,7 @@ SETTINGS = {
     "REPLICAS": "at most so many copies of the model",
     "RAY_ADDRESS": "the address of a Ray cluster, such as 10.0.0.5:6379, to use its machines",
     "IN": "a folder of images, or a list of them (CSV, Parquet)",
-    "OUT": "the table of predictions: a name that ends in .csv or .parquet",
+    "OUT": "what is made: a table (.csv, .parquet), or with `make new` a folder such as ../leaf",
     "USERS": "how many users at once",
     "SECONDS": "for how long",
     "MISBEHAVING": "how many others call the app as no page does",
@@ -102,19 +102,32 @@ def gallery(HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
 
 
 @for_your_app
-def new(NAME, FROM="", WITH="", MODEL="", LABELS="", TORCH_INDEX=""):
+def new(NAME, FROM="", WITH="", MODEL="", LABELS="", OUT="", TORCH_INDEX=""):
     """make a folder for your own app and say what to edit next
 
     FROM=resnet copies a classifier, FROM=hello (the default) makes the smallest app. WITH= puts
     recipes into it, such as WITH=many_images,not_sure. MODEL=best.pth makes a classifier of your
     own weights, if they are those of a network of torchvision; `make inspect` says what they are.
+    OUT=../leaf makes it a git repository of its own, outside the gallery, which GitHub can build.
     """
     if MODEL:
         enter(*requirements_of("resnet"))
     import new
 
     options = [f"--from={FROM}", f"--with={WITH}", f"--model={MODEL}", f"--labels={LABELS}"]
-    return new.main([*options, "--", NAME])
+    return new.main([*options, f"--out={OUT}", "--", NAME])
+
+
+@for_your_app
+def update(APP, ARGS=""):
+    """bring the gallery's files in your copy up to date
+
+    It shows first what it would replace: files that you have not changed. It never touches main.py,
+    data or texts. ARGS=--yes asks nothing.
+    """
+    import update
+
+    return update.main(APP, ARGS)
 
 
 @for_your_app
@@ -391,7 +404,7 @@ def enter_bench():
 
 @for_this_repository
 def lint():
-    """check the style of the code and the form of the workflows"""
+    """check the style of the code, workflows and shell scripts"""
     enter(ROOT / "tests" / "requirements-lint.txt")
     from maintain import lint
 

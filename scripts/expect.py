@@ -10,7 +10,7 @@ import tempfile
 from contextlib import closing
 
 import reference_predictions
-from apps import find_app
+from apps import find_app, typed
 from reference_predictions import Differs
 from server import Failed
 from smoke import start_app
@@ -75,7 +75,7 @@ def main(argv=None):
     if app.is_step:
         sys.exit("Only an app with a folder of its own has reference predictions.")
     if app.weights and not app.weights.exists():
-        sys.exit(f"The trained weights are missing. Fetch them: make model APP={app.name}")
+        sys.exit(f"The trained weights are missing. Fetch them: {typed('model', app)}")
     try:
         found = predictions(app)
         check_labels(app, found)
@@ -86,7 +86,9 @@ def main(argv=None):
         print(f"{image.relative_to(app.folder)}: {shown}")
     if not options.yes:
         if not sys.stdin.isatty():
-            sys.exit("Nothing was written. If each is right: the same command with ARGS=--yes")
+            sys.exit(
+                "Nothing was written. If each is right: the same command with --yes, or ARGS=--yes"
+            )
         if input("Is each of them right? Type yes to write them: ").strip().lower() != "yes":
             sys.exit("Nothing was written.")
     write(app, found, options.tolerance)

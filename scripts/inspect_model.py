@@ -312,7 +312,7 @@ def put_in(model, labels, folder, name):
     import torch
     from torchvision import models
 
-    recipes.take_away(("download_model.py", "pooch", "requests", "tqdm"), folder)
+    recipes.take_away(recipes.DOWNLOAD, folder)
     state = {
         name: (value.float() if value.is_floating_point() else value).contiguous()
         for name, value in without_aux(model.state).items()

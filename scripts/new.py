@@ -3,7 +3,8 @@
 FROM=resnet copies a classifier without its weights. FROM=hello copies the folder `bare`, the
 smallest that SciLifeLab Serve can run; FROM=sepia puts the code of that step into such a copy, and
 FROM=cells that of a starting point. WITH=many_images,not_sure puts recipes into it. Each folder
-gets what GitHub needs to build and publish its image. Needs nothing but Python.
+gets what GitHub needs to build, try and publish its image; OUT=../leaf makes it a repository of its
+own. Needs nothing but Python.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import textwrap
 import unicodedata
@@ -22,14 +24,19 @@ from pathlib import Path
 import origin
 import placing
 import recipes
+import sheets
 from apps import ROOT, SUFFIX, App, find_app, find_apps
 
-BARE = ROOT / "scripts" / "bare"
+SCRIPTS = ROOT / "scripts"
+BARE = SCRIPTS / "bare"
 # where the files are that an app imports and that are neither its own nor in BARE
 SHARED = [ROOT / f"docs/recipes/{name}/files" for name in ("many_images", "not_sure")]
 SHARED = (ROOT / "resnet_image_classification", *SHARED)
 # for a folder that becomes a repository of its own; not for those of the gallery
-ON_GITHUB, CODESPACE = ROOT / "scripts" / "on_github", ROOT / ".devcontainer"
+ON_GITHUB, CODESPACE = SCRIPTS / "on_github", ROOT / ".devcontainer"
+CHECKS = ("smoke.py", "expect.py")
+TOO_LARGE = 100 * 2**20  # GitHub refuses larger files
+OF_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set while a hook of another one runs
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
 LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store training".split()
 WHERE = ("server_name", "server_port")  # what guard.py decides
@@ -49,8 +56,11 @@ COPY_NOTE = """
 """
 
 
-def problem(name):
-    """Return why there cannot be a new app of this name, or None if there can."""
+def problem(name, outside=False):
+    """Return why there cannot be a new app of this name, or None if there can.
+
+    One outside the gallery may be called as one in it.
+    """
     for pattern, reason in IMPOSSIBLE:
         if re.search(pattern, name):
             return reason
@@ -58,6 +68,8 @@ def problem(name):
         return "is a word of the Python language"
     if name == "all":
         return "stands for every app at once"
+    if outside:
+        return None
     # some computers take "License" and "license" for the same name
     if name in {path.name.lower() for path in ROOT.iterdir()}:
         return "is there already"
@@ -165,6 +177,12 @@ def copy_folder(app, folder, title, name):
         add_starting_point(app, folder)
     elif app.is_step:
         put_in(app.file, folder)
+    (folder / "checks").mkdir(exist_ok=True)
+    for check in CHECKS:
+        shutil.copy(SCRIPTS / check, folder / "checks")
+    add_imported(folder / "checks", [SCRIPTS])
+    dockerfile = folder / "Dockerfile"  # whose code is not where the original's is
+    write(dockerfile, re.sub(r"(?m)^ARG SOURCE=.*$", "ARG SOURCE=", read(dockerfile)))
     main, card = folder / "main.py", folder / "README.md"
     summary = f'"""{title}: to be written: what the app does, in one line.'
     text = re.sub(r'\A"""[^\n]*?(?="""|\n)', summary, read(main))
@@ -176,29 +194,75 @@ def copy_folder(app, folder, title, name):
         write(card, re.sub(r"(?m)^(docker (?:build -t|run .*?)) \S+:v1", rf"\1 {name}:v1", text))
 
 
-def make_folder(app, name, chosen=(), put_model=None):
+def make_folder(app, folder, name, chosen=(), put_model=None):
     """Make the folder under a hidden name, and only when it is whole give it its own.
 
     `put_model` puts a model into it. Returns the recipes of `chosen` whose lines have no place in
     it, each with the reason.
     """
-    unfinished = ROOT / f".{name}.new"
+    unfinished, title = folder.with_name(f".{name}.new"), name.replace("_", " ").capitalize()
     shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     try:
-        copy_folder(app, unfinished, name.replace("_", " ").capitalize(), name)
+        copy_folder(app, unfinished, title, name)
         if put_model:
             put_model(unfinished)
         left = recipes.put_in(chosen, unfinished) if chosen else {}
-        source = folder_of(app).name if isinstance(app, App) else app.name
-        origin.write_note(unfinished, source, chosen)
-        unfinished.rename(ROOT / name)
+        sheets.write(unfinished, title, name)
+        names = [each.name for each in chosen]
+        note = origin.note_of_copy(unfinished, folder_of(app), app.name, names)
+        origin.write_note(unfinished, note)
+        unfinished.rename(folder)
         return left
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def folder_outside(text):
+    """Return the folder that OUT= names, or end the program with a message."""
+    folder = Path(text).expanduser().resolve()
+    if folder == ROOT or ROOT in folder.parents:
+        sys.exit(f"OUT={text} is in the gallery. Leave OUT out, or name a place outside it.")
+    if folder.exists():
+        sys.exit(f"OUT={text} is there already. Name a folder that is yet to be made.")
+    return folder
+
+
+def make_repository(folder):
+    """Make a folder a git repository with all files committed; return what to say about it."""
+    said = leave_out_large_weights(folder)
+    if not shutil.which("git"):
+        return f"{said}There is no git here. GitHub Desktop can make it a repository."
+    environment = {name: value for name, value in os.environ.items() if name not in OF_GIT}
+
+    def git(*words):
+        command = ["git", "-C", str(folder), *words]
+        return not subprocess.run(command, env=environment, capture_output=True).returncode
+
+    first = ("commit", "--message", "The app as it was copied")
+    git("init"), git("symbolic-ref", "HEAD", "refs/heads/main"), git("add", "--all")
+    if git("-c", "commit.gpgsign=false", *first):
+        return f"{said}It is a git repository. The end of its README.md says how to publish it."
+    return (
+        f"{said}It is a git repository. Commit its files; the end of README.md says what follows."
+    )
+
+
+def leave_out_large_weights(folder):
+    """Keep files that GitHub refuses out of a repository; return what to say about them."""
+    large = [file for file in folder.glob("data/*.pth") if file.stat().st_size > TOO_LARGE]
+    if not large:
+        return ""
+    file = folder / ".gitignore"
+    write(file, read(file).replace("# data/*.pth", "data/*.pth"))
+    names = ", ".join(f"data/{each.name}" for each in large)
+    return (
+        f"GitHub takes no file over 100 MB, so git leaves out {names}. Publish it, on Zenodo\n"
+        "for example, and let download_model.py of a classifier fetch it from there.\n"
+    )
+
+
 def next_steps(app, name, chosen=(), left=()):
-    """Return, in a few lines, what was made and what to do next."""
+    """Return, in a few lines, what was made and what to do next; `name` may be a path."""
     points = [] if isinstance(app, App) else [app]
     if points:
         source = f"the starting point {app.name}"
@@ -226,7 +290,7 @@ def next_steps(app, name, chosen=(), left=()):
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
 
-def prepare_model(arguments, name):
+def prepare_model(arguments, name, place):
     """Return what puts the model of MODEL= into a folder, and what to say then; or end with why."""
     import inspect_model
 
@@ -240,9 +304,9 @@ def prepare_model(arguments, name):
         what, remedy = error.args
         sys.exit(f"{name} was not made. {file.name}: {what}.\n{remedy}")
     labels = inspect_model.labels_for(model, labels)
-    left = inspect_model.still_yours(model, labels, name)
-    said = f"Made {name}, with {model.text}.\nStill yours to check:\n{left}\n"
-    said += f"Start it: make run APP={name}   Then: make smoke, make check, make expect"
+    left = inspect_model.still_yours(model, labels, place)
+    said = f"Made {place}, with {model.text}.\nStill yours to check:\n{left}\n"
+    said += f"Start it: make run APP={place}   Then: make smoke, make check, make expect"
     return lambda folder: inspect_model.put_in(model, labels, folder, name), said
 
 
@@ -259,6 +323,7 @@ def main(argv=None):
     parser.add_argument("--with", default="", dest="recipes", help="recipes for it: a,b")
     parser.add_argument("--model", default="", help="the file of your own model")
     parser.add_argument("--labels", default="", help="the file with the names of its classes")
+    parser.add_argument("--out", default="", help="a new folder outside the gallery")
     arguments = parser.parse_args(argv)
     wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", arguments.recipes)))
     chosen = [recipes.find_recipe(each) for each in wanted]
@@ -268,15 +333,18 @@ def main(argv=None):
     app, name = find_source(source), arguments.name
     if not name.strip():
         sys.exit("A new app needs a name. Set one, such as NAME=leaf_disease.")
-    if reason := problem(name):
+    if reason := problem(name, bool(arguments.out)):
         sys.exit(f'The name "{name}" {reason}; NAME={suggest(name)} is possible.')
+    folder = folder_outside(arguments.out) if arguments.out else ROOT / name
+    place = arguments.out or name
     put_model, yours = None, ""
     if arguments.model:
-        put_model, yours = prepare_model(arguments, name)
+        put_model, yours = prepare_model(arguments, name, place)
     elif arguments.labels:
         sys.exit("LABELS= belongs to a model: set MODEL=..., too, such as MODEL=best.pth.")
     try:
-        left = make_folder(app, name, chosen, put_model)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        left = make_folder(app, folder, name, chosen, put_model)
     except KeyboardInterrupt:
         sys.exit(f"\nStopped. {name} was not made.")
     except (OSError, SyntaxError, ValueError) as error:
@@ -286,7 +354,9 @@ def main(argv=None):
     if put_model:
         print(yours)
     else:
-        print(next_steps(app, name, chosen, left))
+        print(next_steps(app, place, chosen, left))
+    if arguments.out:
+        print(make_repository(folder))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from apps import typed
+
 
 # torch is imported where it is used: who only asks for the names below may not have it
 def resnet18():
@@ -67,7 +69,7 @@ def with_random_weights(app, folder):
     if not wanted or (app.folder / "data" / wanted[0]).exists():
         return app
     print(f"      {app.name}: no trained weights here, so random ones: THE LABELS MEAN NOTHING")
-    print(f"      {app.name}: `make model APP={app.name}` fetches the trained ones", flush=True)
+    print(f"      {app.name}: `{typed('model', app)}` fetches the trained ones", flush=True)
     copy = Path(folder) / app.folder.name
     shutil.copytree(app.folder, copy)
     make_checkpoint(copy / "data" / wanted[0])

@@ -14,6 +14,8 @@ normalisation a lion is still a lion.
 import json
 import zipfile
 
+from apps import typed
+
 FEWEST, TOLERANCE, PREDICT_S = 3, 0.02, 60
 UNRESIZED = 256  # an image whose shorter side is this many pixels is not resized
 
@@ -36,7 +38,7 @@ def read(app):
             value["labels"], value.get("probabilities", {}).items()
         tolerance = float(content.get("tolerance", TOLERANCE))
     except FileNotFoundError:
-        raise Differs(f"There is no {file}: `make expect APP={app.name}` writes it.") from None
+        raise Differs(f"There is no {file}: `{typed('expect', app)}` writes it.") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Differs(f"{file} cannot be read: {type(error).__name__}, {error}.") from None
     check_images(images)
@@ -145,7 +147,7 @@ def compare(app, client):
     if not all(reference.get("probabilities") for reference in images.values()):
         return (
             f"{len(images)} images, the first label alone: it shows the order of labels and "
-            f"not the preprocessing. `make expect APP={app.name}`, where the trained weights are, "
+            f"not the preprocessing. `{typed('expect', app)}`, where the trained weights are, "
             "adds the probabilities"
         )
     return f"{len(images)} images, all probabilities within {tolerance:g}"

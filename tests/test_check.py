@@ -66,11 +66,14 @@ MISTAKES = [
     ("host", "main.py", "**settings(demo)", 'server_port=8080, server_name="localhost"'),
     ("host", "main.py", "**settings(demo)", "server_port=8080"),
     ("share", "main.py", "**settings(demo)", "**settings(demo), share=True"),
+    ("auth", "main.py", "**settings(demo)", '**settings(demo), auth=("ada", "12")'),
+    ("auth", "main.py", "**settings(demo)", "**settings(demo), auth=allowed"),
     ("api-open", "main.py", ", api_open=False", ""),
     ("api-open", "main.py", ", api_open=False", ", api_open=True"),
     ("api-open", "main.py", "demo.queue(", "dict("),
     ("queue", "main.py", "preprocess=False)", "preprocess=False, queue=False)"),
     ("queue", "main.py", "clear.add(", "demo.load(predict, queue=False)\n    clear.add("),
+    ("health-check", "Dockerfile", 'CMD ["python", "-c", \\', 'CMD ["curl", "-f", \\'),
     ("start-shebang", "start-script.sh", "#!/bin/sh\n", ""),
     ("start-line-ends", "start-script.sh", "sh\n", "sh\r\n"),
     ("start-exec", "start-script.sh", "exec python main.py", "# exec it\npython main.py"),
@@ -97,6 +100,8 @@ MISTAKES = [
     ("secret-in-code", "main.py", "TITLE =", 'db_password = "hunter2-2"\nTITLE ='),
     ("secret-in-code", "main.py", "TITLE =", "c['api_key'] = 'hunter2-2'\nTITLE ="),
     ("secret-in-code", "main.py", "**settings(demo)", "**settings(demo), password='hunter2-2'"),
+    ("secret-in-code", "cores.py", "import", "db_secret = 'hunter2-2'\nimport"),
+    ("secret-in-file", "cores.py", "import", f"# sk-{'a' * 30}\nimport"),
     ("secret-in-file", "main.py", "TITLE =", f'KEY = "{FAKE_KEY}"\nTITLE ='),
     ("secret-in-file", "start-script.sh", "exec", f"# ghp_{'1' * 36}\nexec"),
     ("secret-in-file", "data/README.md", "", f"hf_{'a' * 34}\n"),
@@ -118,7 +123,14 @@ def test_each_mistake_is_found_and_nothing_else(folder, rule, file, old, new):
 
 def test_each_rule_has_a_mistake_that_it_finds():
     rules = {check.name_of(function) for function in check.RULES}
-    assert rules - {rule for rule, *_ in MISTAKES} == {"linked"}
+    assert rules - {rule for rule, *_ in MISTAKES} == {"linked", "source-label"}
+
+
+def test_a_copy_whose_label_names_the_gallery_is_found(folder):
+    (folder / "copied_from.json").touch()
+    assert find(folder) == [("source-label", "Dockerfile")]
+    edit(folder / "Dockerfile", check.GALLERY, "https://github.com/ada/leaf")
+    assert find(folder) == []
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, ""])
@@ -171,6 +183,8 @@ CHOICES = [
     ("main.py", "**settings(demo)", "server_port=int(os.environ.get('PORT', 8080))"),
     ("main.py", "demo.launch(", 'uvicorn.run(app, host="0.0.0.0", port=8080, '),
     ("main.py", "demo.queue(", "demo.queue(**more, "),
+    ("main.py", "**settings(demo)", "**settings(demo), auth=None"),
+    ("Dockerfile", 'CMD ["python", "-c", \\', 'CMD ["sh", "-c", \\'),
     ("main.py", '"""Image', '"""demo.launch(share=True)\nimport helper\n'),
     ("main.py", "TITLE =", 'password = os.environ["DB_PASSWORD"]; token = "a-long-name"\nTITLE ='),
     ("main.py", "TITLE =", 'HELP = f"see {HERE}/README.md", "iris"\nTITLE ='),

@@ -44,8 +44,8 @@ def test_make_alone_explains_every_command_in_two_groups(make):
 
 
 def test_a_user_finds_the_commands_for_an_app_and_no_others_in_the_first_group():
-    names = "list run gallery new inspect model train smoke expect verify check docker docker-run"
-    names += " docker-smoke docker-push scale classify"
+    names = "list run gallery new update inspect model train smoke expect verify check docker"
+    names += " docker-run docker-smoke docker-push scale classify"
     assert list(commands.FOR_YOUR_APP) == names.split()
 
 

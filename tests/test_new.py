@@ -24,8 +24,10 @@ from server import free_port
 PHOTOS = ROOT / "resnet_image_classification" / "data"
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 ON_GITHUB = {".devcontainer/devcontainer.json", ".github/publish.sh", ".gitignore"}
-ON_GITHUB |= {".github/workflows/publish.yml"}
-ADDED = {*ON_GITHUB, "copied_from.json"}
+ON_GITHUB |= {".github/workflows/publish.yml", ".github/dependabot.yml"}
+CHECKS = ["apps", "expect", "questions", "random_weights", "reference_predictions"]
+CHECKS = {f"checks/{name}.py" for name in [*CHECKS, "server", "smoke"]}
+ADDED = {*ON_GITHUB, *CHECKS, "AGENTS.md", "HOSTING.md", "copied_from.json"}
 SUMMARY = '"""Leaf disease: to be written: what the app does, in one line."""'
 
 
@@ -140,7 +142,7 @@ def test_a_copied_classifier_has_all_but_what_is_of_its_model_and_its_own_name(g
         (original / name).write_text("not to be copied")
     folder = new(gallery, "leaf_disease", source)
     assert files(folder) == wanted | ADDED
-    for name in wanted - {"main.py", "README.md"}:
+    for name in wanted - {"main.py", "README.md", "Dockerfile"}:
         assert (folder / name).read_bytes() == (original / name).read_bytes()
     main, before = ({*(f / "main.py").read_text().splitlines()} for f in (folder, original))
     assert main - before == {SUMMARY, 'TITLE = "Leaf disease"'}

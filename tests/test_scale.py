@@ -598,7 +598,7 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 
 
 @scaled
-@pytest.mark.parametrize("name", ["app.yaml", "scaled.yaml"])
+@pytest.mark.parametrize("name", ["app.yaml", "ingress.yaml", "scaled.yaml"])
 def test_what_kubernetes_gets_has_its_schema(name):
     """Checked offline; no package ships the schema of a RayService."""
     uv = Path(sys.executable).with_name("uv")

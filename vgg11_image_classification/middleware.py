@@ -170,6 +170,8 @@ class Guard:
                 started = True
                 if scope["method"] == "POST":
                     message["status"] = REPLACED.get(message["status"], message["status"])
+                elif message["status"] == 200 and self.path_of(scope).startswith("/assets/"):
+                    message["headers"] = [*message["headers"], KEPT]
             await send(message)
 
         try:
@@ -190,9 +192,13 @@ class Guard:
         if not started:
             await response(scope, receive, send)
 
+    @staticmethod
+    def path_of(scope):
+        return scope["path"].removeprefix(scope.get("root_path", ""))
+
     async def look(self, request, send):
         """Pass a request on, or raise Refused."""
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        path = self.path_of(request.scope)
         blocks, form = request.app.get_blocks(), request.headers.get("content-type", "")
         check_headers(request)
         if path == "/health":
@@ -528,6 +534,8 @@ ENDED = "This app has to be restarted by its host. Please try again in a few min
 MANY_VALUES = f"These are too many values: send up to {MAX_VALUES} at once."
 GONE = "This result is not here any more. Please send your input again."
 NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
+# a browser need not ask again for what has a digest in its name: some hosts limit requests
+KEPT = (b"cache-control", b"public, max-age=31536000, immutable")
 NO_ADDRESS = "The app opens no web addresses. Please download the file first, and send that."
 NOTHING = "This app has nothing at this address."
 

@@ -1,13 +1,29 @@
 """Build the container image of an app, and say how to try and publish it."""
 
+import re
+import subprocess
 import sys
 
 from container import engine, images
 
 
+def source(app):
+    """Return {"SOURCE": where the code of an app is}, if its folder's own repository says so."""
+    if not (app.folder / ".git").exists():
+        return {}
+    words = ["git", "-C", str(app.folder), "remote", "get-url", "origin"]
+    try:
+        ended = subprocess.run(words, capture_output=True, text=True)
+    except OSError:  # no git here
+        return {}
+    address = re.sub(r"^git@([\w.-]+):", r"https://\1/", ended.stdout.strip())
+    address = re.sub(r"(//)[^/@]*@|\.git$", r"\1", address)  # no password
+    return {"SOURCE": address} if address.startswith("https://") else {}
+
+
 def build(command, app, name):
     """Build the image called `name`; end the program if that fails."""
-    arguments = {**images.build_arguments(app), "VERSION": name.rpartition(":")[2]}
+    arguments = {**images.build_arguments(app), **source(app), "VERSION": name.rpartition(":")[2]}
     options = [o for pair in arguments.items() for o in ("--build-arg", "=".join(pair))]
     # Serve's computers are of this kind; those with Apple's own processors are not
     words = ["build", "--platform", "linux/amd64", "--tag", name, *options, app.folder]

