@@ -1,4 +1,4 @@
-"""Flower classification with VGG19: the five most likely of 102 species."""
+"""Flower classification with VGG19: the five most likely of 102 kinds."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ DATA = Path(__file__).resolve().parent / "data"
 
 # ---- Your model: to serve another one, change this part ----
 TITLE = "Flower classification with VGG19"
-DESCRIPTION = "Choose a photo of a flower to see which of 102 species it most likely shows."
+DESCRIPTION = "Choose a photo of a flower to see which of 102 kinds it most likely shows."
 LABELS = Flowers102.classes  # in the order of the outputs
 preprocess = VGG19_Weights.IMAGENET1K_V1.transforms()  # as in training: 224 x 224, normalised
 activation = nn.Softmax(dim=1)  # one label for each image; nn.Sigmoid() for several

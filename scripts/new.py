@@ -286,7 +286,7 @@ def next_steps(app, name, chosen=(), left=()):
     rows = [("main.py", code), other, ("README.md", "what users must know about your app")]
     width = max(len(file) for file, _ in rows)
     lines = [f"  {name}/{file:{width}}  {what}\n" for file, what in rows]
-    after += "\nNo Docker? GitHub can build it: docs/workshop/3-container.md, Without Docker"
+    after += "\nNo Docker? GitHub can build it: docs/workshop/2-container.md, Without Docker"
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
 

@@ -19,7 +19,7 @@ from maintain.sync import CLASSIFIERS
 
 REQUIREMENTS = "requirements.txt"
 MANY = 40  # more lines are counted and not shown
-TEXT = "docs/workshop/7-privacy-and-licences.md, Update your copy"
+TEXT = "docs/reference/privacy-and-licences.md, Update your copy"
 
 
 def text_of(file):

@@ -348,7 +348,7 @@ def test_an_older_copy_is_shown_what_to_change_and_left_as_it_is(gallery, source
     (place,) = re.findall(r"Copy (\S+/middleware\.py) there", said)
     assert (gallery / place).is_file()
     assert "      + filelock==4.1.0\n" in said
-    assert "Then main.py: docs/workshop/7-privacy-and-licences.md, Update your copy" in said
+    assert "Then main.py: docs/reference/privacy-and-licences.md, Update your copy" in said
     assert contents(folder) == before
 
 

@@ -16,14 +16,12 @@ from maintain.website import hooks
 from markdown_it import MarkdownIt
 from playwright.sync_api import expect
 from test_accessibility import serious, tab_to
-from workshop_blocks import CHAPTERS, FOLDER
+from workshop_blocks import CHAPTERS, DOCS, REFERENCE
 
-DOCS = ROOT / "docs"
 REPOSITORY = "https://github.com/ScilifelabDataCentre/serve-tutorials"
 TEXTS = sorted(file for file in DOCS.rglob("*.md") if file.parent.name != "bench")
-IN_ORDER = [CHAPTERS[-1], *CHAPTERS[1:-1]]
-IN_ORDER += [FOLDER / "which-images.md", FOLDER / "glossary.md"]
-SOME = ["", "workshop/", "workshop/0-preparation/", "workshop/2-interface/", "promises/"]
+IN_ORDER = [*CHAPTERS, *REFERENCE]
+SOME = ["", "workshop/0-preparation/", "workshop/1-interface/", "reference/trouble/", "promises/"]
 SOME += ["recipes/many_images/"]
 
 
@@ -84,7 +82,7 @@ def test_markers_go_and_code_stays():
         ("../../LICENSE", f"{REPOSITORY}/blob/main/LICENSE"),
         ("../../README.md#commands", f"{REPOSITORY}/blob/main/README.md#commands"),
         ("../bench/bench.md", f"{REPOSITORY}/blob/main/docs/bench/bench.md"),
-        ("glossary.md#tag", "glossary.md#tag"),
+        ("1-interface.md#a", "1-interface.md#a"),
         ("../promises.md", "../promises.md"),
         ("../../no-such-file.md", "../../no-such-file.md"),
         ("#here", "#here"),
@@ -92,7 +90,7 @@ def test_markers_go_and_code_stays():
     ],
 )
 def test_a_link_to_what_is_not_in_the_site_leads_to_the_repository(link, address):
-    pages = {"README.md", "workshop/glossary.md", "promises.md"}
+    pages = {"README.md", "workshop/1-interface.md", "promises.md"}
     changed = hooks.with_links(f"[a\nb]({link}) ![c]({link})", "workshop", pages, REPOSITORY)
     assert changed == f"[a\nb]({address}) ![c]({address})"
 
@@ -140,14 +138,14 @@ def test_a_forgotten_chapter_and_wrong_links_end_the_build(tmp_path):
         else:
             (tmp_path / path.name).symlink_to(path)
     workshop = tmp_path / "docs" / "workshop"
-    (workshop / "10-forgotten.md").write_text("# Forgotten\n", encoding="utf-8")
-    with (workshop / "glossary.md").open("a", encoding="utf-8") as text:
-        text.write("\n[a](no-such.md) [b](../../LICENCE) [c](README.md#no-such-part)\n")
+    (workshop / "5-forgotten.md").write_text("# Forgotten\n", encoding="utf-8")
+    with (workshop / "1-interface.md").open("a", encoding="utf-8") as text:
+        text.write("\n[a](no-such.md) [b](../../LICENCE) [c](../README.md#no-such-part)\n")
     ended = build(tmp_path, tmp_path / "result")
     assert ended.returncode != 0
     warnings = ended.stderr.split("WARNING")[1:]
     assert len(warnings) == 4
-    for word in ("10-forgotten.md", "'no-such.md'", "'../../LICENCE'", "#no-such-part'"):
+    for word in ("5-forgotten.md", "'no-such.md'", "'../../LICENCE'", "#no-such-part'"):
         assert any(word in warning for warning in warnings), word
     assert "Traceback" not in ended.stderr
 
@@ -230,7 +228,7 @@ def test_search_finds_a_word_and_leads_to_where_it_is(page, address):
     page.keyboard.press("/")
     page.keyboard.type("queue")
     page.locator(".md-search-result__link", has_text="The queue").first.click()
-    expect(page).to_have_url(re.compile(r"/workshop/2-interface/.*#the-queue$"))
+    expect(page).to_have_url(re.compile(r"/reference/many-users/.*#the-queue$"))
     expect(page.locator("article mark", has_text="queue").first).to_be_visible()
 
 
@@ -268,10 +266,10 @@ def test_axe_finds_nothing_serious_in_the_search_and_the_menu(page, address, sch
 @pytest.mark.slow
 def test_each_block_has_a_button_that_copies_it(page, address):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(address + "workshop/3-container/")
+    page.goto(address + "reference/dockerfile/")
     open_all(page)
     blocks = page.locator(".highlight").all()
-    assert len(blocks) > 30
+    assert len(blocks) > 20
     for block in blocks:
         block.hover()
         block.get_by_title("Copy to clipboard").click()
@@ -282,7 +280,7 @@ def test_each_block_has_a_button_that_copies_it(page, address):
 @pytest.mark.slow
 def test_at_a_python_prompt_only_what_is_typed_is_copied(page, address):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(address + "workshop/1-prediction-function/")
+    page.goto(address + "workshop/0-prediction-function/")
     block = page.locator(".language-pycon").first
     block.hover()
     block.get_by_title("Copy to clipboard").click()
@@ -343,12 +341,12 @@ def test_the_menu_of_a_phone_opens_by_keyboard(page, address):
     expect(link).to_be_in_viewport()
     tab_to(page, link)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(address + "workshop/3-container/")
+    expect(page).to_have_url(address + "workshop/2-container/")
 
 
 @pytest.mark.slow
 def test_on_paper_solutions_are_open_and_menus_are_gone(page, address):
-    page.goto(address + "workshop/1-prediction-function/")
+    page.goto(address + "workshop/0-prediction-function/")
     solution = page.locator("details pre").first
     expect(solution).to_be_hidden()
     page.emulate_media(media="print")

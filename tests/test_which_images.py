@@ -14,7 +14,7 @@ from gradio.media import get_image
 from PIL import Image
 from sample_images import saved, tiff
 
-PAGE = ROOT / "docs" / "workshop" / "which-images.md"
+PAGE = ROOT / "docs" / "reference" / "which-images.md"
 HEIGHT, WIDTH = 120, 160
 
 

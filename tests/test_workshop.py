@@ -36,8 +36,11 @@ from server import Server, free_port
 from workshop_blocks import (
     BLOCKS,
     CHAPTERS,
+    DOCS,
     MARKER,
+    PAGES,
     REASONS,
+    REFERENCE,
     SAVED,
     apply_change,
     assert_prints,
@@ -61,7 +64,7 @@ def names_in(folder):
 
 FILES = names_in(ROOT)
 EACH_TEXT = pytest.mark.parametrize("file", sorted(f for f in FILES if f.endswith(".md")))
-TROUBLE = ROOT / "docs" / "workshop" / "6-trouble.md"
+TROUBLE = DOCS / "reference" / "trouble.md"
 ADDRESS = "http://localhost:8080"
 MODELS = [find_app(name).folder for name in CLASSIFIERS]
 COMMANDS = commands.FOR_YOUR_APP | commands.FOR_THIS_REPOSITORY
@@ -75,7 +78,7 @@ def test_listings_are_the_files():
 
 
 def test_a_listing_that_differs_is_found_and_rewritten():
-    chapter = next(c for c in CHAPTERS if "<!-- file: " in c.read_text(encoding="utf-8"))
+    chapter = next(c for c in PAGES if "<!-- file: " in c.read_text(encoding="utf-8"))
     text = chapter.read_text(encoding="utf-8")
     changed = re.sub(r"(<!-- file: .*\n```\w*\n)", r"\1# something else\n", text)
     assert changed != text
@@ -157,8 +160,18 @@ def code(file):
 
 
 # files that the text lets readers make, and one that only an image has
-THEIRS = {"gc_app.py", "layout_app.py", "small.py", "call.py", "call.mjs", "labels.txt", "app.py"}
-THEIRS |= {"best.pth", "classes.txt"}
+THEIRS = {
+    "gc_app.py",
+    "brown_app.py",
+    "quick_app.py",
+    "layout_app.py",
+    "small.py",
+    "call.py",
+    "call.mjs",
+    "labels.txt",
+    "app.py",
+}
+THEIRS |= {"best.pth", "classes.txt", "weights.pth"}
 THEIRS |= {"model.keras", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
 THEIRS |= {"picture.py"}  # in copies that were made before it was called image.py
 
@@ -196,17 +209,19 @@ def test_an_image_has_words_for_those_who_cannot_see_it(file):
     assert [alt for alt in words if len(alt) <= 20] == []
 
 
-def test_the_readme_shows_every_app_and_chapter():
+def test_the_readme_shows_every_app():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for app in find_apps():
         if app.is_step or app.folder in MODELS:
             (row,) = [r for r in readme.splitlines() if f'src="docs/images/{app.name}.png"' in r]
             assert f"| `{app.name}`" in row
             assert str(app.file.relative_to(ROOT)).removesuffix("/main.py") in row
-    index = CHAPTERS[-1].read_text(encoding="utf-8")
-    table = re.search(r"(?ms)^\| chapter .*?\n\n", index)[0]
-    assert table.replace("](", "](docs/workshop/") in readme
-    assert re.findall(r"\]\((.*?)\)", table) == [chapter.name for chapter in CHAPTERS[1:-1]]
+
+
+def test_the_start_page_names_every_page_in_its_order():
+    text = (DOCS / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?m)^\| \[.*?\]\((.*?)\) \|", text)
+    assert [DOCS / page for page in named] == [*CHAPTERS, *REFERENCE]
 
 
 # --- calls, prompts and changed apps -------------------------------------------------------------
@@ -266,9 +281,13 @@ def test_an_app_in_the_text_works(block, launch, classifier, tmp_path, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", marked("change: "))
-def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, tmp_path):
+def test_a_change_in_the_text_can_be_made_and_works(
+    block, launch, classifier, tmp_path, monkeypatch
+):
     _, name, case = block.marker.split(" ", 2)
     folder = classifier(name).folder if name in CLASSIFIERS else tmp_path
+    if "folder" in json.loads(case):
+        monkeypatch.chdir(classifier(json.loads(case)["folder"]).folder)
     if block.saved:
         text = saved(block.saved, up_to=block)
     else:
@@ -280,10 +299,29 @@ def test_a_change_in_the_text_can_be_made_and_works(block, launch, classifier, t
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [p for p in marked("saved as: ") if "{" in p.values[0].marker])
-def test_a_saved_app_works(block, launch, tmp_path):
+def test_a_saved_app_works(block, launch, classifier, tmp_path, monkeypatch):
+    case = json.loads(block.marker.split(" ", 3)[3])
+    if "folder" in case:
+        monkeypatch.chdir(classifier(case["folder"]).folder)
     file = tmp_path / "app.py"
     file.write_text(block.text, encoding="utf-8")
-    check_app(launch(file), json.loads(block.marker.split(" ", 3)[3]), tmp_path)
+    check_app(launch(file), case, tmp_path)
+
+
+def test_the_path_stays_short():
+    """An afternoon has room for so many blocks of code, and for so many words."""
+    words = {"0-preparation": 500, "0-prediction-function": 500, "1-interface": 2000}
+    words |= {"2-container": 1000, "3-hosting": 700, "4-your-own-app": 1000}
+    for chapter in CHAPTERS:
+        prose = re.sub(r"(?m)^[|<!].*$", "", without_blocks(chapter))
+        assert len(prose.split()) <= words[chapter.stem], chapter
+    assert sum(ROOT / block.chapter in CHAPTERS for block in BLOCKS) <= 70
+
+
+def test_the_solutions_are_the_stages_of_the_app_that_grows():
+    grown = [saved(block.saved, up_to=block) for block in BLOCKS if block.saved == SAVED["gc"]]
+    files = sorted((DOCS / "workshop" / "solutions").glob("*.py"))
+    assert [file.read_text(encoding="utf-8") for file in files] == grown
 
 
 @pytest.mark.slow

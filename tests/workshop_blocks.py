@@ -9,9 +9,12 @@ from typing import NamedTuple
 import pytest
 from conftest import ROOT
 
-FOLDER = ROOT / "docs" / "workshop"
+DOCS = ROOT / "docs"
+NAV = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 # in the order in which they are read
-CHAPTERS = [ROOT / "README.md", *sorted(FOLDER.glob("[0-9]*.md")), FOLDER / "README.md"]
+CHAPTERS = [DOCS / page for page in re.findall(r"- (workshop/\d\S+\.md)", NAV)]
+REFERENCE = [DOCS / page for page in re.findall(r"- (reference/\S+\.md)", NAV)]
+PAGES = [ROOT / "README.md", *CHAPTERS, *REFERENCE, DOCS / "workshop" / "for-teachers.md"]
 BLOCK = re.compile(r"(?ms)^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$")
 MARKER = re.compile(r"(file|part of|saved as|tree|run by|run|not run|output|app|change)\b")
 REASONS = ("needs an account", "needs Windows", "needs your own weights", "runs these tests")
@@ -70,7 +73,7 @@ def blocks_of(chapter):
         yield Block(place, match[1] or "", match[2], match[3], output)
 
 
-BLOCKS = [block for chapter in CHAPTERS for block in blocks_of(chapter)]
+BLOCKS = [block for chapter in PAGES for block in blocks_of(chapter)]
 SAVED = {}  # the apps that grow with the chapters: {name: file}
 SAVED |= {re.sub(r".*/|_app\.py", "", b.saved): b.saved for b in BLOCKS if b.saved}
 

@@ -11,7 +11,10 @@ import commands
 import explain
 from apps import ROOT
 
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/workshop/*.md"))]
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+TEXTS += sorted(
+    file for place in ("workshop", "reference") for file in ROOT.glob(f"docs/{place}/*.md")
+)
 GROUPS = {
     "commands-for-your-app": commands.FOR_YOUR_APP,
     "commands-for-this-repository": commands.FOR_THIS_REPOSITORY,
