@@ -220,6 +220,7 @@ def save_same(folder):
     deflated = slices()
     for each in deflated:
         each.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        del each.RescaleSlope, each.RescaleIntercept  # as in many series of MR
     save_zip(folder / "deflated.zip", deflated)
     runs = slices(slope=(2,), intercept=-1000)
     for each in runs:

@@ -9,7 +9,7 @@ import numpy as np
 from guard import prepare_uploads, settings
 from reading import LIMITS, read_volume
 from results import save
-from slices import VIEWS, draw
+from viewer import add_viewer, view
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -25,7 +25,7 @@ def predict(values, mm):
     `mm` is the voxel size in these directions.
     """
     voxel_ml = math.prod(mm) / 1000
-    return round(float(np.count_nonzero(values > 300) * voxel_ml), 6)
+    return float(f"{np.count_nonzero(values > 300) * voxel_ml:.6g}")
 
 
 # ---- End of your model ----
@@ -38,18 +38,8 @@ def predict_volume(file, voxel_mm):
     """Read a volume, and return its number, what was read, a CSV file and slices to look at."""
     volume = read_volume(file, voxel_mm)
     number = predict(volume.values, volume.mm)
-    middle = [(n + 1) // 2 for n in volume.shape]
-    sliders = [gr.Slider(value=m, maximum=n) for m, n in zip(middle, volume.shape, strict=True)]
-    images = draw(volume, middle, volume.low, volume.high)
     table = save(volume, RESULT, number, file, uploads)
-    return [volume, number, volume.summary, table, volume.low, volume.high, *sliders, *images]
-
-
-def show_slices(volume, x, y, z, black, white):
-    """Return the sagittal, coronal and axial slice at x, y, z of the volume that was read last."""
-    if volume is None:
-        raise gr.Error("Please choose a file and press Submit first.", print_exception=False)
-    return draw(volume, (x, y, z), black, white)
+    return [number, volume.summary, table, *view(volume)]
 
 
 prepare_uploads()  # in a folder of this run, where they are deleted on time
@@ -67,18 +57,7 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
             number = gr.Number(label=RESULT, interactive=False)
             read = gr.Textbox(label="Read")
             table = gr.File(label="The result as CSV", height=80)
-            with gr.Row():
-                black, white = gr.Number(0, label="Black"), gr.Number(1, label="White")
-    volume, images, sliders = gr.State(), [], []
-    with gr.Row():
-        for view in VIEWS:
-            with gr.Column(min_width=200):
-                images.append(gr.Image(label=view, format="png", interactive=False))
-                sliders.append(gr.Slider(1, 2, step=1, label=f"{view} slice"))
-    outputs = [volume, number, read, table, black, white, *sliders, *images]
-    submit.click(predict_volume, [file, voxel_mm], outputs)
-    events = [each.input for each in (*sliders, black, white)]
-    gr.on(events, show_slices, [volume, *sliders, black, white], images, trigger_mode="always_last")
+    submit.click(predict_volume, [file, voxel_mm], [number, read, table, *add_viewer()])
 
 if __name__ == "__main__":
     demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full

@@ -86,7 +86,7 @@ def usual(values):
     """Return the values to show as black and white: nearly the lowest and the highest."""
     step = max(1, round((values.size / 1_000_000) ** (1 / 3)))
     few = values[::step, ::step, ::step]
-    low, high = np.percentile(few, [1, 99.5])
+    low, high = np.percentile(few, [1, 99.9])
     if low == high:
         low, high = values.min(), values.max()
     return low, high if high > low else low + 1
