@@ -281,6 +281,7 @@ REFUSED = {
     "times.tif": "more than one point in time",
     "colours.tif": "has colours",
     "single.tif": "has a single slice",
+    "spy.ome.tif": "Some slices of this stack are in another file",
     "no_size.tif": "names no voxel size",
 }
 

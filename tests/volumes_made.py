@@ -343,6 +343,20 @@ def save_refused(folder):
     tifffile.imwrite(folder / "colours.tif", np.zeros((4, 8, 8, 3), "uint8"), photometric="rgb")
     tifffile.imwrite(folder / "single.tif", stack[0, 0])
     tifffile.imwrite(folder / "no_size.tif", stack[:, 0], photometric="minisblack")
+    secret = folder.parent / "secret.tif"
+    tifffile.imwrite(secret, np.full((8, 8), 200, "uint8"))
+    planes = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1">'
+        f'<UUID FileName="{name}">{z}</UUID></TiffData>'
+        for z, name in enumerate(("spy.ome.tif", secret))
+    )
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="0">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
+        f'SizeX="8" SizeY="8" SizeZ="2" SizeC="1" SizeT="1">{planes}</Pixels></Image></OME>'
+    )
+    options = {"description": text, "metadata": None}
+    tifffile.imwrite(folder / "spy.ome.tif", np.zeros((8, 8), "uint8"), **options)
     ome = tifffile.OmeXml()
     ome.addimage("uint8", (2, 4, 4), (2, 1, 1, 4, 4, 1), axes="ZYX")
     text = ome.tostring().replace('SizeZ="2"', 'SizeZ="300000000"')

@@ -1,6 +1,7 @@
 """Read a NIfTI file, a DICOM series or a TIFF stack into one form, in the process of reading.py."""
 
 import gzip
+import io
 import json
 import logging
 import signal
@@ -151,7 +152,7 @@ def nifti_affine(header):
 def read_tiff(path):
     """Return what a TIFF stack of one channel holds; TIFF has no word for left and right."""
     # not by its path: an OME-TIFF can name other files, and tifffile would open them
-    with open(path, "rb") as stream, tifffile.TiffFile(stream, name="stack.tif") as tiff:
+    with tifffile.TiffFile(io.BytesIO(Path(path).read_bytes()), name="stack.tif") as tiff:
         if len(tiff.series) > 1:
             refuse("This TIFF file has images of several sizes. Save the stack on its own.")
         series, page = tiff.series[0], tiff.series[0].keyframe
