@@ -279,6 +279,7 @@ REFUSED = {
     "locked.zip": "is encrypted",
     "channels.tif": "more than one channel",
     "times.tif": "more than one point in time",
+    "stacks.tif": "more than one stack",
     "colours.tif": "has colours",
     "single.tif": "has a single slice",
     "spy.ome.tif": "Some slices of this stack are in another file",

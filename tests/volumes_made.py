@@ -340,6 +340,7 @@ def save_refused(folder):
     stack = np.zeros((3, 2, 8, 8), "uint8")
     tifffile.imwrite(folder / "channels.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
     tifffile.imwrite(folder / "times.tif", stack[:, 0], imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(folder / "stacks.tif", stack, photometric="minisblack")
     tifffile.imwrite(folder / "colours.tif", np.zeros((4, 8, 8, 3), "uint8"), photometric="rgb")
     tifffile.imwrite(folder / "single.tif", stack[0, 0])
     tifffile.imwrite(folder / "no_size.tif", stack[:, 0], photometric="minisblack")

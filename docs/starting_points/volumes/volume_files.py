@@ -156,15 +156,16 @@ def read_tiff(path):
         if len(tiff.series) > 1:
             refuse("This TIFF file has images of several sizes. Save the stack on its own.")
         series, page = tiff.series[0], tiff.series[0].keyframe
-        sizes = {axis: n for axis, n in zip(series.axes, series.shape, strict=True) if n > 1}
+        axes = "".join(axis for axis, n in zip(series.axes, series.shape, strict=True) if n > 1)
+        shape = [n for n in series.shape if n > 1]
         if page.photometric > 1:
             refuse("This TIFF file has colours. Save one channel as a stack in grey.")
-        if several := [axis for axis in sizes if axis not in "ZQIYX"]:
-            what = {"C": "channel", "T": "point in time"}.get(several[0], f"plane ({several[0]})")
-            refuse(f"This TIFF file has more than one {what}. Save one stack.")
-        if [*sizes][-2:] != ["Y", "X"]:
+        if several := axes[:-3] or [axis for axis in axes if axis not in "ZQIYX"]:
+            what = {"C": "channel", "T": "point in time"}.get(several[0], "stack")
+            refuse(f"This TIFF file has more than one {what}. Save one stack on its own.")
+        if axes[-2:] != "YX":
             refuse("This TIFF file has a single slice, or its axes are in an unusual order.")
-        check_shape([*sizes.values()])
+        check_shape(shape)
         check_unpacked(series.nbytes)
         if series.dtype.kind not in "biuf":
             refuse("This TIFF file has complex numbers. Save one number for each voxel.")
@@ -173,7 +174,7 @@ def read_tiff(path):
         if page.compression not in (1, 8, 32946, 32773):
             name = tifffile.COMPRESSION(page.compression).name
             refuse(f"This TIFF file is compressed as {name}. Save it without, or as ZIP.")
-        values = series.asarray(maxworkers=1).reshape([*sizes.values()])
+        values = series.asarray(maxworkers=1).reshape(shape)
         mm = tiff_mm(tiff, page)
     return Found(values.transpose(2, 1, 0), None, mm, "TIFF stack", [], page.photometric == 0)
 
