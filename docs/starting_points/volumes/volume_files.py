@@ -160,7 +160,7 @@ def read_tiff(path):
         shape = [n for n in series.shape if n > 1]
         if page.photometric > 1:
             refuse("This TIFF file has colours. Save one channel as a stack in grey.")
-        if several := axes[:-3] or [axis for axis in axes if axis not in "ZQIYX"]:
+        if several := [axis for axis in axes if axis not in "ZQIYX"] or axes[:-3]:
             what = {"C": "channel", "T": "point in time"}.get(several[0], "stack")
             refuse(f"This TIFF file has more than one {what}. Save one stack on its own.")
         if axes[-2:] != "YX":
