@@ -13,6 +13,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -358,16 +359,23 @@ def save_refused(folder):
     )
     options = {"description": text, "metadata": None}
     tifffile.imwrite(folder / "spy.ome.tif", np.zeros((8, 8), "uint8"), **options)
-    ome = tifffile.OmeXml()
-    ome.addimage("uint8", (2, 4, 4), (2, 1, 1, 4, 4, 1), axes="ZYX")
-    text = ome.tostring().replace('SizeZ="2"', 'SizeZ="300000000"')
-    file = folder / "many.ome.tif"
-    tifffile.imwrite(file, np.zeros((4, 4), "uint8"), description=text.encode(), metadata=None)
+
+
+def save_costly(folder):
+    """Save a small file that unpacks to 4 GB inside pydicom, which nothing can count."""
+    meta = slices()[0].file_meta
+    meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    stream = io.BytesIO(bytes(128) + b"DICM")
+    stream.seek(0, io.SEEK_END)
+    pydicom.filewriter.write_file_meta_info(stream, meta)
+    pack = zlib.compressobj(9, wbits=-15)
+    block = pack.compress(bytes(10**7)) + pack.flush(zlib.Z_FULL_FLUSH)
+    (folder / "deflated.dcm").write_bytes(stream.getvalue() + 400 * block + pack.flush())
 
 
 def main():
     warnings.simplefilter("ignore")
-    for save in (save_same, save_others, save_refused):
+    for save in (save_same, save_others, save_refused, save_costly):
         folder = Path(sys.argv[1], save.__name__.removeprefix("save_"))
         folder.mkdir()
         save(folder)
