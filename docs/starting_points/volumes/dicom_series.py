@@ -32,8 +32,10 @@ def read(path):
     files, left_out = [], 0
     for data in unpack(path):
         dataset = pydicom.dcmread(io.BytesIO(data)) if data[128:132] == b"DICM" else {}
-        files.append(dataset) if "PixelData" in dataset else None
-        left_out += "PixelData" not in dataset
+        if "PixelData" in dataset:
+            files.append(dataset)
+        else:
+            left_out += 1
     if not files:
         refuse("There are no DICOM images in this file. Make a ZIP file of one series.")
     first, notes = files[0], find_notes(files, left_out)
