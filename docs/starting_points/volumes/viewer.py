@@ -7,19 +7,15 @@ from slices import VIEWS, draw
 def add_viewer():
     """Add the part to the page; return the components for which view() returns values."""
     volume, images, sliders = gr.State(), [], []
+    names = ("Value shown as black", "Value shown as white")
     with gr.Row():
-        window = [
-            gr.Number(0, label="Value shown as black"),
-            gr.Number(1, label="Value shown as white"),
-        ]
+        window = [gr.Number(value, label=name) for value, name in enumerate(names)]
+    # not "share", which would send slices to another company
+    options = {"format": "png", "interactive": False, "buttons": ["download", "fullscreen"]}
     with gr.Row():
         for name in VIEWS:
             with gr.Column(min_width=200):
-                # no button to share it: that would send it to another company
-                buttons = ["download", "fullscreen"]
-                images.append(
-                    gr.Image(label=name, format="png", interactive=False, buttons=buttons)
-                )
+                images.append(gr.Image(label=name, **options))
                 sliders.append(gr.Slider(1, 1e6, step=1, label=f"{name} slice", visible=False))
     events = [each.input for each in (*sliders, *window)]
     gr.on(events, show_slices, [volume, *sliders, *window], images, trigger_mode="always_last")
