@@ -27,7 +27,7 @@ from apps import ROOT, SUFFIX, App, find_app, find_apps
 BARE = ROOT / "scripts" / "bare"
 # where the files are that an app imports and that are neither its own nor in BARE
 SHARED = [ROOT / f"docs/recipes/{name}/files" for name in ("many_images", "not_sure")]
-SHARED = (ROOT / "resnet_image_classification", *SHARED)
+SHARED = (ROOT / "resnet_image_classification", *SHARED, ROOT / "docs/starting_points/cells")
 # for a folder that becomes a repository of its own; not for those of the gallery
 ON_GITHUB, CODESPACE = ROOT / "scripts" / "on_github", ROOT / ".devcontainer"
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
