@@ -41,9 +41,7 @@ def predict_in_tiles(predict, pixels, progress=None, tile=TILE):
 
 def weights(start, starts, tile):
     """Return how much each row, or column, of a tile counts; those of all tiles add up to 1."""
-    third = OVERLAP // 3
-    rising = np.repeat([0.0, 0, 1], third)
-    rising[third : 2 * third] = (np.arange(third) + 0.5) / third
+    rising = np.clip((np.arange(OVERLAP) + 0.5) / (OVERLAP / 3) - 1, 0, 1)  # 0, 0 to 1, 1
     counts = np.ones(tile, "float32")
     if start != starts[0]:
         counts[:OVERLAP] = rising
