@@ -58,15 +58,27 @@ def constant(name, value, kind="float32"):
     return ("Constant", [], [name], {"value": numpy_helper.from_array(np.array(value, kind))})
 
 
+def prepare_uint8(image, size):
+    return np.asarray(ImageOps.fit(image, size, Image.Resampling.BILINEAR))
+
+
+def prepare_as_main(image, size):
+    return (np.float32(prepare_uint8(image, size)) / 255 - 0.5) / 0.25
+
+
+def prepare_grey(image, size):
+    return prepare_as_main(image.convert("L"), size)
+
+
 TO_FIRST = ("Transpose", ["last"], ["image"], {"perm": [0, 3, 1, 2]})
 FROM_UINT8 = [
     ("Cast", ["given"], ["float"], {"to": TensorProto.FLOAT}),
     constant("average", 127.5),
     constant("spread", 63.75),
     ("Sub", ["float", "average"], ["centred"], {}),
+    ("Div", ["centred", "spread"], ["last"], {}),
+    TO_FIRST,
 ]
-DIVIDED = ("Div", ["centred", "spread"])
-AS_THEY_ARE = "    return np.asarray(ImageOps.fit(image, size))\n"
 FORMS = {
     "colours last": (
         {
@@ -74,7 +86,7 @@ FORMS = {
             "input": ("float", [1, SIDE, SIDE, 3]),
         },
         f"{SIDE} x {SIDE} pixels, colours last (3), as float32. A softmax makes",
-        "",
+        prepare_as_main,
     ),
     "float16": (
         {
@@ -82,32 +94,48 @@ FORMS = {
             "input": ("float16", [1, 3, SIDE, SIDE]),
         },
         "as float16. A softmax makes",
-        "",
+        prepare_as_main,
     ),
     "pixels as they are": (
         {
-            "before": [*FROM_UINT8, (*DIVIDED, ["last"], {}), TO_FIRST],
+            "before": FROM_UINT8,
             "input": ("uint8", [1, SIDE, SIDE, 3]),
         },
         "colours last (3), as uint8. A softmax makes",
-        AS_THEY_ARE,
+        prepare_uint8,
     ),
     "softmax included": (
         {"after": [("Softmax", ["scores"], ["out"], {"axis": 1})]},
         "Its outputs are probabilities already.",
-        "",
+        prepare_as_main,
     ),
     "logarithms": (
         {"after": [("LogSoftmax", ["scores"], ["out"], {"axis": 1})]},
         "A softmax makes probabilities",
-        "",
+        prepare_as_main,
     ),
-    "any number of images": ({"input": ("float", ["n", 3, SIDE, SIDE])}, "A softmax makes", ""),
-    "four images at once": ({"input": ("float", [4, 3, SIDE, SIDE])}, "A softmax makes", ""),
+    "any number of images": (
+        {"input": ("float", ["n", 3, SIDE, SIDE])},
+        "A softmax makes",
+        prepare_as_main,
+    ),
+    "four images at once": (
+        {"input": ("float", [4, 3, SIDE, SIDE])},
+        "A softmax makes",
+        prepare_as_main,
+    ),
+    "one colour": (
+        {
+            "before": [("Concat", ["given"] * 3, ["image"], {"axis": 1})],
+            "input": ("float", [1, 1, SIDE, SIDE]),
+        },
+        "colours first (1), as float32. A softmax makes",
+        prepare_grey,
+    ),
     "any size": (
         {"input": ("float", ["n", 3, "height", "width"])},
         f"{SIDE} x {SIDE} pixels, colours first",
-        f"SIZE = {SIDE}, {SIDE}",
+        prepare_as_main,
     ),
 }
 
@@ -130,15 +158,6 @@ def network(tmp_path, monkeypatch):
     sys.modules.pop("network", None)
 
 
-def prepare_as_main(image, size):
-    image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)
-    return (np.float32(image) / 255 - 0.5) / 0.25
-
-
-def prepare_uint8(image, size):
-    return np.asarray(ImageOps.fit(image, size))
-
-
 @pytest.fixture(scope="module")
 def right():
     """The probabilities of the example's network, calculated here."""
@@ -156,8 +175,7 @@ def right():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_of_the_file_changes_no_probability(network, right, form):
-    how, about, own = FORMS[form]
-    prepare = prepare_uint8 if own == AS_THEY_ARE else prepare_as_main
+    how, about, prepare = FORMS[form]
     model = network(changed(**how), prepare=prepare, size=(SIDE, SIDE))
     assert about in model.about
     for label, file in IMAGES.items():
