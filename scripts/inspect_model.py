@@ -24,7 +24,7 @@ NO_LABEL = "(no label yet)"  # `make check` refuses it
 WITH_AUX = ("googlenet", "inception_v3")
 BUFFERS = ("running_mean", "running_var", "relative_position_index", "relative_coords_table")
 # what other files are, and what to do with them
-ONNX = ("an ONNX model", "Begin with: make new NAME=my_app FROM=smaller, and put it into data/")
+ONNX = ("an ONNX model", "Begin with: make new NAME=my_app FROM=onnx_model, and put it into data/")
 KERAS = ("a Keras model", 'It needs code of its own: docs/reference/other-models.md, "Keras"')
 SKOPS = ("a scikit-learn model, saved by skops", "Begin with: make new NAME=my_app FROM=table")
 PICKLE = "Where it was trained, save it with skops: skops.io.dump(model, 'model.skops')"

@@ -31,7 +31,7 @@ SCRIPTS = ROOT / "scripts"
 BARE = SCRIPTS / "bare"
 # where the files are that an app imports and that are neither its own nor in BARE
 SHARED = [ROOT / f"docs/recipes/{name}/files" for name in ("many_images", "not_sure")]
-SHARED = (ROOT / "resnet_image_classification", *SHARED)
+SHARED = (ROOT / "resnet_image_classification", *SHARED, ROOT / "docs/starting_points/cells")
 # for a folder that becomes a repository of its own; not for those of the gallery
 ON_GITHUB, CODESPACE = SCRIPTS / "on_github", ROOT / ".devcontainer"
 CHECKS = ("smoke.py", "expect.py")

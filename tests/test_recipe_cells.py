@@ -122,14 +122,12 @@ def test_the_form_of_the_file_does_not_matter(count, tmp_path):
         "RGB", [Image.new("L", (140, 160)), Image.fromarray(grey)] + [Image.new("L", (140, 160))]
     )
     clear = Image.fromarray(grey).convert("RGBA")
-    frames = {"save_all": True, "append_images": [Image.fromarray(grey.T).resize((140, 160))]}
     for name, image, how in (
         ("deep.png", deep, {}),
         ("deep.tif", deep, {}),
         ("green.png", green, {}),
         ("rgba.png", clear, {}),
         ("palette.gif", Image.fromarray(grey), {}),
-        ("animated.png", Image.fromarray(grey), frames),
     ):
         image.save(tmp_path / name, **how)
         assert (np.asarray(count(tmp_path / name)[3]) == expected).all(), name
@@ -150,6 +148,10 @@ def test_what_cannot_be_counted_right_gets_a_message_and_the_app_goes_on(app, co
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 64, 64), "uint16"))
     with pytest.raises(AppError, match="more than one plane or channel"):
         count(tmp_path / "stack.tif")
+    frames = [Image.new("L", (50, 60)), Image.new("L", (50, 60), 200)]
+    frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(AppError, match="This file has 2 frames"):
+        count(tmp_path / "animated.png")
     for value in (0, 100, 255):
         with pytest.raises(AppError, match="have the same value: there is nothing to find"):
             count(np.full((50, 60), value, "uint8"))

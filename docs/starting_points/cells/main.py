@@ -8,10 +8,9 @@ import numpy as np
 import skimage
 from guard import prepare_uploads, settings
 from image import read_image, refuse
-from results import show
+from results import number_objects, show, within
 from scipy.ndimage import binary_fill_holes, median_filter, white_tophat
 from skimage.filters import threshold_otsu
-from skimage.measure import label
 
 ABOUT = """# Count cells
 Finds the bright objects in an image, counts them and measures their areas. **Objects that touch
@@ -24,20 +23,19 @@ def find_objects(pixels, smallest, widest):
     smooth = median_filter(pixels, size=3)  # takes noise away, and leaves edges where they are
     if widest:  # only what is narrower stays, on a black background
         smooth = white_tophat(smooth, size=widest)
-    labels = label(binary_fill_holes(smooth > threshold_otsu(smooth)))
-    kept = np.bincount(labels.ravel()) >= smallest
-    kept[0] = False  # the background
-    return (kept * kept.cumsum(dtype="int32"))[labels]
+    return number_objects(binary_fill_holes(smooth > threshold_otsu(smooth)), smallest)
 
 
 def count_cells(image, smallest, widest, dark):
     """Find the objects in an uploaded image: of how many pixels at least, how wide at most."""
+    smallest = within(smallest or 1, 1, 10**8, "The smallest object")
+    widest = within(widest or 0, 0, 1000, "The width")
     opened = read_image(image)
     pixels = np.asarray(opened).max(axis=2)  # 0 to 255, the brightest of the three colours
     if pixels.min() == pixels.max():
         refuse("All pixels of this image have the same value: there is nothing to find.")
     pixels = 255 - pixels if dark else pixels
-    return show(opened, find_objects(pixels, smallest or 1, int(widest or 0)), uploads)
+    return show(opened, find_objects(pixels, smallest, int(widest)), uploads)
 
 
 prepare_uploads()  # in a folder of this run, where they are deleted on time
