@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from apps import find_app, find_apps
 from container.context import files_in_image, read
-from inspect_model import NO_LABEL
+from model_app import NO_LABEL
 from origin import GALLERY, NOTE
 
 SCRIPT = "start-script.sh"

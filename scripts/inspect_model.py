@@ -1,4 +1,4 @@
-"""Say what is in a model's file, without running anything in it, and make an app's files of it.
+"""Say what is in a model's file, without running anything in it.
 
 torch reads only tensors and what is harmless (weights_only=True). Of any other file, only the
 structure is read: the names in a ZIP file, the functions that a pickle asks for, a header.
@@ -9,24 +9,19 @@ import importlib.util
 import json
 import math
 import pickletools
-import re
 import sys
 import warnings
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-import recipes
 from apps import ROOT
 
 KEPT = "num_batches_tracked"  # counted in training; older files lack it
-NO_LABEL = "(no label yet)"  # `make check` refuses it
 WITH_AUX = ("googlenet", "inception_v3")
 BUFFERS = ("running_mean", "running_var", "relative_position_index", "relative_coords_table")
 # what other files are, and what to do with them
-ONNX = ("an ONNX model", "Begin with: make new NAME=my_app FROM=onnx_model, and put it into data/")
 KERAS = ("a Keras model", 'It needs code of its own: docs/reference/other-models.md, "Keras"')
-SKOPS = ("a scikit-learn model, saved by skops", "Begin with: make new NAME=my_app FROM=table")
 PICKLE = "Where it was trained, save it with skops: skops.io.dump(model, 'model.skops')"
 TORCHSCRIPT = (
     "a TorchScript program, saved by torch.jit.save()",
@@ -60,6 +55,18 @@ class Model(NamedTuple):
         return f"weights of torchvision's {self.name} for {self.classes} classes ({kinds}){place}"
 
 
+class Finished(NamedTuple):
+    """A model that a starting point takes as it is: what it is, the point, and its name there."""
+
+    text: str
+    source: str
+    file: str
+
+
+ONNX = Finished("an ONNX model", "onnx_model", "model.onnx")
+SKOPS = Finished("a scikit-learn model, saved by skops", "table", "model.skops")
+
+
 class Other(Exception):
     """What a file is if no app can be made of it, and what to do."""
 
@@ -84,6 +91,16 @@ def asked_for(file):
     return list(dict.fromkeys(found))
 
 
+def finished(file):
+    """Return which finished model a file holds, or None."""
+    if zipfile.is_zipfile(file):
+        names = {name.split("/")[-1] for name in zipfile.ZipFile(file).namelist()}
+        return SKOPS if "schema.json" in names else None
+    with open(file, "rb") as stream:
+        is_onnx = stream.read(1) == b"\x08" and file.suffix == ".onnx"  # first field: the version
+    return ONNX if is_onnx else None
+
+
 def require_of_torch(file):
     """Raise Other for what is no file of PyTorch or safetensors, by its structure."""
     with open(file, "rb") as stream:
@@ -94,12 +111,8 @@ def require_of_torch(file):
             raise Other(*TORCHSCRIPT)
         if {"config.json", "metadata.json"} <= names:
             raise Other(*KERAS)
-        if "schema.json" in names:
-            raise Other(*SKOPS)
     if start.startswith(b"\x89HDF"):
         raise Other(*KERAS)
-    if file.suffix == ".onnx" and start[:1] == b"\x08":  # its first field, the version
-        raise Other(*ONNX)
     newer = start[:1] == b"\x80" and start[1:2] > b"\x02"  # torch.save() writes protocol 2
     if newer or (file.suffix == ".joblib" and start[:1] in b"\x78\x1fBL\xfd"):  # compressed
         wanted = asked_for(file)
@@ -257,7 +270,9 @@ def labels_of(content):
 
 
 def look_into(file):
-    """Return the Model in a file, or raise Other with what it is and what to do."""
+    """Return the Model in a file, or the Finished one, or raise Other with what it is instead."""
+    if file.stat().st_size and (model := finished(file)):
+        return model
     weights = load_weights()
     try:
         content = read(file, weights)
@@ -292,78 +307,6 @@ def look_into(file):
     return Model(name, state, classes, labels_of(content), place, kinds)
 
 
-# ---- The app ------------------------------------------------------------------------------------
-
-
-def labels_for(model, file):
-    """Return a label for each class: from LABELS=, from the checkpoint, or none yet."""
-    labels = load_weights().read_labels(file) if file else model.labels
-    labels = labels or [f"class {number} {NO_LABEL}" for number in range(model.classes)]
-    if len(labels) != model.classes:
-        sys.exit(f"The model has {model.classes} classes, but there are {len(labels)} labels.")
-    if len({*labels}) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        sys.exit(f'The label "{twice}" is there twice. Give each class a label of its own.')
-    return labels
-
-
-def put_in(model, labels, folder, name):
-    """Put a network, its weights and its labels into a new copy of the app resnet."""
-    import torch
-    from torchvision import models
-
-    recipes.take_away(recipes.DOWNLOAD, folder)
-    state = {
-        name: (value.float() if value.is_floating_point() else value).contiguous()
-        for name, value in without_aux(model.state).items()
-    }
-    torch.save(state, folder / "data" / f"{name}.pth")
-    lines = "".join(f"{label}\n" for label in labels)
-    (folder / "data" / "labels.txt").write_text(lines, encoding="utf-8", newline="\n")
-    pretrained = models.get_model_weights(model.name)
-    first = f"{pretrained.__name__}.{next(iter(pretrained)).name}"
-    options = ", aux_logits=False, init_weights=False" if model.name in WITH_AUX else ""
-    things = f"{len(labels)} thing{'s' * (len(labels) != 1)}"
-    texts = {
-        "from torchvision.models import": f" {pretrained.__name__}, {model.name}",
-        "from weights import": " load_model, read_labels",
-        "DESCRIPTION =": f' "Choose an image to see which of {things} it most likely shows."',
-        "LABELS =": ' read_labels(DATA / "labels.txt")  # in the order of the outputs',
-        "preprocess =": f" {first}.transforms()  # TO CHECK: as in your training?",
-        "model =": f""" load_model(
-    lambda: {model.name}(num_classes=len(LABELS){options}),
-    DATA / "{name}.pth",
-    check=(LABELS, activation),
-)""",
-    }
-    if len(labels) == 1:
-        texts["activation ="] = " torch.nn.Sigmoid()  # the probability of the one label"
-    main = folder / "main.py"
-    text = main.read_text(encoding="utf-8")
-    for beginning, rest in texts.items():
-        text = re.sub(rf"(?m)^{beginning} .*", lambda _, r=beginning + rest: r, text, count=1)
-    main.write_text(text, encoding="utf-8", newline="\n")
-
-
-def still_yours(model, labels, name):
-    """Return what is still the author's, since no file says it."""
-    first = f"{name}/main.py  preprocess: is it what your training used for validation?"
-    said = [f"  {first} No file says so, and a wrong one gives no error."]
-    if model.name in WITH_AUX:
-        said.append(
-            f"  {name}/main.py  transform_input=True if you began with torchvision's weights"
-        )
-    said.append(
-        f"  {name}/main.py  activation: softmax for one label an image, sigmoid for several"
-    )
-    if labels[0].endswith(NO_LABEL):
-        said.append(f"  {name}/data/labels.txt  the labels, one per line, in the outputs' order")
-    else:
-        said.append(f"  {name}/data/labels.txt  are the labels in the order of the outputs?")
-    said.append(f"  {name}/data/  images whose class you know, instead of these examples")
-    return "\n".join(said)
-
-
 def find(setting, text):
     """Return the file that MODEL= or LABELS= names, or end the program with a message."""
     file = Path(text).expanduser()
@@ -383,7 +326,12 @@ def main(text):
         what, remedy = error.args
         print(f"{file.name}: {what}.\n{remedy}")
         return 1
-    labels = f"its labels: {', '.join(model.labels[:3])} ..." if model.labels else "no labels in it"
-    print(f"{file.name}: {model.text}; {labels}.")
-    print(f"Make an app of it: make new NAME=my_app MODEL={text} LABELS=classes.txt")
+    said, labels = model.text, " LABELS=classes.txt"
+    if isinstance(model, Model):
+        known = ", ".join(model.labels[:3])
+        said += f"; its labels: {known} ..." if known else "; no labels in it"
+    elif model is SKOPS:
+        labels = ""  # it has its own
+    print(f"{file.name}: {said}.")
+    print(f"Make an app of it: make new NAME=my_app MODEL={text}{labels}")
     return 0

@@ -291,11 +291,13 @@ def next_steps(app, name, chosen=(), left=()):
 
 
 def prepare_model(arguments, name, place):
-    """Return what puts the model of MODEL= into a folder, and what to say then; or end with why."""
-    import inspect_model
+    """Return the app for the model of MODEL=, what puts it in there, and what to say then.
 
-    if arguments.source not in ("", "resnet"):
-        sys.exit("MODEL= makes a copy of the app resnet: leave FROM= out.")
+    Ends the program with the reason if there is none.
+    """
+    import inspect_model
+    import model_app
+
     file = inspect_model.find("MODEL", arguments.model)
     labels = inspect_model.find("LABELS", arguments.labels) if arguments.labels else None
     try:
@@ -303,11 +305,14 @@ def prepare_model(arguments, name, place):
     except inspect_model.Other as error:
         what, remedy = error.args
         sys.exit(f"{name} was not made. {file.name}: {what}.\n{remedy}")
-    labels = inspect_model.labels_for(model, labels)
-    left = inspect_model.still_yours(model, labels, place)
+    source = model.source if isinstance(model, inspect_model.Finished) else "resnet"
+    if arguments.source not in ("", source):
+        sys.exit(f"This model makes a copy of the app {source}: leave FROM= out.")
+    labels = model_app.labels_for(model, labels)
+    left = model_app.still_yours(model, labels, place)
     said = f"Made {place}, with {model.text}.\nStill yours to check:\n{left}\n"
     said += f"Start it: make run APP={place}   Then: make smoke, make check, make expect"
-    return lambda folder: inspect_model.put_in(model, labels, folder, name), said
+    return source, lambda folder: model_app.put_in(file, model, labels, folder, name), said
 
 
 def stop(*_):
@@ -328,8 +333,7 @@ def main(argv=None):
     wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", arguments.recipes)))
     chosen = [recipes.find_recipe(each) for each in wanted]
     recipes.require_pairs(chosen)
-    by_model = "resnet" if arguments.model else ""
-    source = arguments.source or by_model or (recipes.first_source(chosen) if chosen else "hello")
+    source = arguments.source or (recipes.first_source(chosen) if chosen else "hello")
     app, name = find_source(source), arguments.name
     if not name.strip():
         sys.exit("A new app needs a name. Set one, such as NAME=leaf_disease.")
@@ -339,7 +343,8 @@ def main(argv=None):
     place = arguments.out or name
     put_model, yours = None, ""
     if arguments.model:
-        put_model, yours = prepare_model(arguments, name, place)
+        source, put_model, yours = prepare_model(arguments, name, place)
+        app = find_source(source)
     elif arguments.labels:
         sys.exit("LABELS= belongs to a model: set MODEL=..., too, such as MODEL=best.pth.")
     try:

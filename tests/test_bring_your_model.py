@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import inspect_model
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import torch
 from apps import find_app
 from check import check
+from conftest import ROOT
 from PIL import Image
 from test_new import copy_gallery, require_ready
 from torch import nn
@@ -465,8 +467,6 @@ def hostile(file, trap, kind):
             "data__pkl": pickle.dumps(Trap(trap)),
         }
         with_members(file, **members)
-    elif kind == "skops":
-        with_members(file, schema__json='{"__module__": "os", "__class__": "system"}')
     elif kind == "TorchScript":
         with_members(file, constants__pkl=pickle.dumps(Trap(trap)))
 
@@ -482,7 +482,6 @@ def hostile(file, trap, kind):
         ("protocol 2", "(posix|nt).mkdir|is damaged"),
         ("protocol 4", r"a pickle, saved by pickle or joblib, which may run code .*\.mkdir"),
         ("Keras", "a Keras model"),
-        ("skops", "a scikit-learn model, saved by skops"),
         ("TorchScript", "a TorchScript program"),
     ],
 )
@@ -521,7 +520,7 @@ def test_a_network_that_torchvision_does_not_have_is_described(tmp_path, state):
 def make_app(tmp_path, content, *options):
     """Make the app leaf of a model, in a copy of the gallery; return the folder and the text."""
     gallery = copy_gallery(tmp_path)
-    file = saved(tmp_path, content)
+    file = content if isinstance(content, Path) else saved(tmp_path, content)
     command = [sys.executable, "scripts/new.py", f"--model={file}", *options, "--", "leaf"]
     ended = subprocess.run(command, cwd=gallery, capture_output=True, text=True, timeout=200)
     return gallery, ended
@@ -583,3 +582,50 @@ def test_labels_that_do_not_fit_make_no_app(tmp_path, labels, message):
     assert message in ended.stderr
     assert ended.returncode == 1
     assert [path.name for path in gallery.iterdir() if "leaf" in path.name] == []
+
+
+POINTS = ROOT / "docs" / "starting_points"
+ONNX = POINTS / "onnx_model" / "data" / "model.onnx"
+SKOPS = POINTS / "table" / "data" / "model.skops"
+
+
+@pytest.mark.parametrize(
+    ("file", "labels", "point", "yours"),
+    [
+        (ONNX, ["none", "few", "many"], "onnx_model", "leaf/main.py  prepare, MEAN and DEVIATION"),
+        (SKOPS, [], "table", "leaf/main.py  WORDS: the columns that hold words"),
+    ],
+)
+def test_a_finished_model_is_put_into_its_starting_point(
+    tmp_path, capsys, file, labels, point, yours
+):
+    mine = tmp_path / f"best{file.suffix}"
+    mine.write_bytes(file.read_bytes())
+    (tmp_path / "classes.txt").write_text("\r\n".join(labels), encoding="utf-16")
+    options = [f"--labels={tmp_path / 'classes.txt'}"] * bool(labels)
+    assert inspect_model.main(str(mine)) == 0
+    assert f"make new NAME=my_app MODEL={mine}" in capsys.readouterr().out
+    gallery, ended = make_app(tmp_path, mine, *options)
+    assert ended.returncode == 0, ended.stderr
+    assert yours in ended.stdout
+    data = gallery / "leaf" / "data"
+    assert (data / file.name).read_bytes() == mine.read_bytes()
+    assert not (data / "expected.json").exists()  # that of the model that was there
+    assert not labels or (data / "labels.txt").read_text().splitlines() == labels
+    assert json.loads((gallery / "leaf" / "copied_from.json").read_text())["from"] == point
+    require_ready(gallery / "leaf")
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "message"),
+    [
+        (ONNX, [], "set LABELS=..., such as LABELS=classes.txt."),
+        (SKOPS, [f"--labels={ROOT / 'LICENSE'}"], "leave LABELS= out."),
+        (SKOPS, ["--from=resnet"], "This model makes a copy of the app table: leave FROM= out."),
+    ],
+)
+def test_what_a_finished_model_lacks_or_does_not_need_is_said(tmp_path, file, options, message):
+    gallery, ended = make_app(tmp_path, file, *options)
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert not (gallery / "leaf").exists()
