@@ -112,6 +112,8 @@ def sweep(folder, kept):
         total += size
         if total > MAX_KEPT or time.time() - changed > KEEP_S:
             with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
+                if file.parent == folder and file.is_file():
+                    os.truncate(file, 0)  # half an upload: open, so it would keep its place
                 file.rmdir() if file.is_dir() else file.unlink()
 
 

@@ -9,7 +9,6 @@ import base64
 import collections
 import contextlib
 import errno
-import itertools
 import logging
 import mimetypes
 import os
@@ -28,7 +27,7 @@ from starlette.responses import JSONResponse, Response
 
 MAX_JSON, MAX_BESIDE, MAX_HELD, SMALL = 4_000_000, 5_000_000, 100_000_000, 100_000  # bytes
 MAX_FILES, MAX_EVENTS, MAX_VALUES, MAX_DEPTH, MAX_ADDRESS = 200, 1_000, 50_000, 50, 4_000
-UNREAD_S, HEALTH_S = 120, 5
+UNREAD_S, HEALTH_S, MAX_NAMED = 120, 5, 1_000
 
 # ---- What is kept for callers ----
 
@@ -143,7 +142,9 @@ NEEDED = {  # what only some pages ask for, and how to tell
 }
 HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
 # no other parameter: with charset=punycode, Gradio would read a text for hours
-FORM = re.compile(r"""multipart/form-data; ?boundary="?([\w'()+,./:=?-]{1,70})"?""", re.IGNORECASE)
+FORM = re.compile(
+    r"""multipart/form-data; ?boundary=("?)([\w'()+,./:=?-]{1,70})\1""", re.IGNORECASE
+)
 FILE = {"orig_name": str, "mime_type": str, "size": int, "is_stream": bool}
 REPLACED = {403: 400, 404: 400, 500: 400}  # proxies replace these by pages of their own
 
@@ -157,7 +158,7 @@ class Guard:
 
     def __init__(self, app, uploads, routes):
         self.app, self.uploads, self.routes = app, uploads, routes
-        self.check, self.asked, self.arriving = None, -HEALTH_S, 0
+        self.check, self.asked, self.arriving, self.names = None, -HEALTH_S, 0, {}
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -181,7 +182,7 @@ class Guard:
         except Refused as refused:
             response = refuse(*refused.args)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # the disk, or a share of it
                 raise
             for file in self.uploads.glob("*"):
                 if file.is_file():  # half an upload; a whole one is in a folder
@@ -204,6 +205,9 @@ class Guard:
         if path == "/health":
             response = await self.health(request.app)
             return await response(request.scope, request.receive, send)
+        if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            # a browser asks whether another site's page may call: Gradio's middleware answers
+            return await self.app(request.scope, request.receive, send)
         known = named = path.startswith(self.routes)
         known |= any(re.fullmatch(p, path) and needs(blocks) for p, needs in NEEDED.items())
         if request.method in ("GET", "HEAD"):
@@ -221,13 +225,13 @@ class Guard:
             boundary = FORM.fullmatch(form)
             if not boundary:
                 raise Refused(415, "A form needs one boundary, and no other parameter.")
-            receive = limited(request, largest, b"--" + boundary[1].encode())
+            receive = limited(request, largest, b"--" + boundary[2].encode())
             if not path.startswith("/gradio_api/upload"):
                 # read whole: Gradio would leave half a file in a folder that it shares
                 scope, receive = replay(request, body := await self.read(receive))
                 if "component_server" in path:
                     await check_form(blocks, *replay(request, body))
-            bound_upload_id(request)
+            self.bound_upload_id(request)
         elif login or named:
             receive = limited(request, largest)
         else:
@@ -253,7 +257,7 @@ class Guard:
         results = request.app.get_blocks()._queue.pending_messages_per_session
         session, event = None, re.fullmatch(r"/gradio_api/call/.+/([^/]+)", path)
         if path.startswith("/gradio_api/upload_progress"):
-            bound_upload_id(request)
+            self.bound_upload_id(request)
         elif path.startswith(("/gradio_api/info", "/gradio_api/openapi")):
             request.app.api_info = None  # or everybody would get the address of the first caller
         elif path == "/gradio_api/queue/data":
@@ -267,9 +271,16 @@ class Guard:
             session = next((s for s, events in results.events.items() if event[1] in events), None)
             if session not in results:
                 raise Refused(410, GONE)
+
+        async def send_in_time(message):
+            try:
+                await asyncio.wait_for(send(message), UNREAD_S)
+            except asyncio.TimeoutError:  # it takes nothing, and its results would stay for good
+                raise ClientDisconnect from None
+
         results.reading[session] += 1
         try:
-            await self.app(request.scope, request.receive, send)
+            await self.pass_on(request.scope, request.receive, send_in_time)
         finally:
             results.reading[session] -= 1
             if event and session == event[1] and not results.reading[session]:
@@ -294,11 +305,11 @@ class Guard:
         for name in ("session_hash", "event_id"):
             if body.get(name) is not None and not re.fullmatch(ID, str(body[name])):
                 raise Refused(400, f"{name} is made of up to 64 letters, digits and hyphens.")
-        counted = itertools.count(1)
+        counted = collections.Counter()
         values = {"data": self.clean_values(body.pop("data"), counted)} if "data" in body else {}
-        body = {**self.clean(body, counted), **values}
+        body = {name: self.clean(each, counted, 1) for name, each in body.items()} | values
         check_function(blocks, path.rstrip("/").removeprefix("/gradio_api/"), body)
-        size = 4 * len(raw) + 250 * next(counted)  # in Python, at most: four bytes a letter
+        size = 4 * len(raw) + 250 * counted["values"]  # in Python, at most: four bytes a letter
         scope, receive = replay(request, orjson.dumps(body))
 
         async def listen(message):
@@ -330,7 +341,8 @@ class Guard:
         """Return JSON with its files in Gradio's form; raise Refused if one is not an upload."""
         if depth > MAX_DEPTH:
             raise Refused(400, f"This is nested more than {MAX_DEPTH} levels deep.")
-        if next(counted) > MAX_VALUES:
+        counted["values"] += 1
+        if counted["values"] > MAX_VALUES:
             raise Refused(413, MANY_VALUES)
         if isinstance(value, list):
             return [self.clean(each, counted, depth + 1) for each in value]
@@ -339,11 +351,15 @@ class Guard:
         path, url, meta = (value.get(key) for key in ("path", "url", "meta"))
         marked = isinstance(meta, dict) and meta.get("_type") == "gradio.FileData"
         bare = value.keys() <= {"path", "url", "meta", *FILE}
-        if path is None and isinstance(url, str) and url.startswith("data:") and (marked or bare):
-            path = self.save(url)
-        elif path is None and not marked:
+        within = path is None and isinstance(url, str) and url.startswith("data:")
+        if path is None and not marked and not (within and bare):
             kept = {key: each for key, each in value.items() if key != "url" or "path" not in value}
             return {key: self.clean(each, counted, depth + 1) for key, each in kept.items()}
+        counted["files"] += 1  # each costs a look at the disk, or a file on it
+        if counted["files"] > (MAX_FILES if within else MAX_NAMED):
+            raise Refused(413, "These are too many files in one call.")
+        if within:
+            path = self.save(url)
         if not is_upload(path, self.uploads):
             is_address = re.match("https?://", str(path or url))
             raise Refused(410, NO_ADDRESS if is_address else NO_UPLOAD)
@@ -384,6 +400,19 @@ class Guard:
         file.write_bytes(content)
         return str(file)
 
+    def bound_upload_id(self, request):
+        """Number the last 10,000 names of uploads: Gradio remembers each for good.
+
+        Two have never the same: who asks for the progress of one is told the name of its file.
+        """
+        if name := request.query_params.get("upload_id"):
+            name = hash(name)
+            number = self.names.pop(name, len(self.names))
+            if number == 10_000:
+                number = self.names.pop(next(iter(self.names)))  # the oldest
+            self.names[name] = number
+            request.scope["query_string"] = f"upload_id={number}".encode()
+
     async def health(self, app):
         """Ask the app something through its queue: one that has failed never answers."""
         if time.monotonic() - self.asked > HEALTH_S:  # one question for all who ask meanwhile
@@ -407,6 +436,8 @@ async def is_alive(app):
 
 def is_upload(path, folder):
     """Tell whether this is a file in the folder, without touching any other place."""
+    if not isinstance(path, str) or len(path) > MAX_ADDRESS:
+        return False  # resolve() takes minutes for a path of 4 MB
     try:
         path = Path(os.path.abspath(path))  # only text: asking for \\server\file would call there
         if not path.is_relative_to(folder):
@@ -519,12 +550,6 @@ def replay(request, body):
         return messages.pop() if messages else await request.receive()
 
     return {**request.scope, "headers": headers}, receive
-
-
-def bound_upload_id(request):
-    """Let at most 10,000 names of uploads be in use: Gradio remembers each for good."""
-    if name := request.query_params.get("upload_id"):
-        request.scope["query_string"] = f"upload_id={hash(name) % 10_000}".encode()
 
 
 # ---- Messages ----

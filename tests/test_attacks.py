@@ -5,6 +5,8 @@ Files and addresses are in test_guard.py, calls that no page makes in test_bad_c
 
 import asyncio
 import concurrent.futures
+import contextlib
+import json
 import os
 import resource
 import shutil
@@ -355,3 +357,174 @@ def test_an_image_that_takes_gigabytes_or_minutes_costs_others_nothing(tmp_path)
             assert any(word in said.result() for word in words), (file.name, said.result())
             assert memory(process) - before < 400, file.name
         assert ask(served.url, "sepia", upload(served.url, good))
+
+
+# ---- Found when the guard was attacked once more ----
+
+JSON = {"Content-Type": "application/json"}
+
+
+def connect(served, text, body=b"", room=None):
+    """Open a connection that sends this, and reads nothing yet."""
+    host, port = served.url.split("/")[2].split(":")
+    connection = socket.socket()
+    if room:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    connection.settimeout(20)
+    connection.connect((host, int(port)))
+    connection.sendall(text.replace("\n", "\r\n").encode() + body)
+    return connection
+
+
+def uploaded(served):
+    return upload(served.url, b"Hello", "a.txt")["path"]
+
+
+def test_a_path_of_megabytes_is_refused_at_once(attacked):
+    """resolve() looked up each of its two million parts: minutes, in which nobody got a word."""
+    served, _ = attacked
+    folder = os.path.dirname(os.path.dirname(uploaded(served)))
+    body = {"data": [{"path": folder + "/a" * 1_900_000}]}
+    url = served.url + "gradio_api/call/greet"
+    assert requests.post(url, json=body, timeout=10).status_code == 422
+
+
+def test_a_call_with_thousands_of_files_is_refused(attacked):
+    """50,000 empty data: addresses froze the app, and swept away the uploads of all others."""
+    served, _ = attacked
+    path = uploaded(served)
+    for file, number in (
+        ('{"url": "data:;base64,"}', 40_000),
+        (json.dumps({"path": path}), 20_000),
+    ):
+        body = '{"data": [' + ",".join([file] * number) + "]}"
+        start = time.monotonic()
+        url = served.url + "gradio_api/call/greet"
+        assert requests.post(url, data=body, headers=JSON, timeout=60).status_code == 413
+        assert time.monotonic() - start < 5
+    time.sleep(12)  # a sweep
+    assert os.path.exists(path)
+
+
+def test_nobody_is_told_the_file_name_of_another_upload(tmp_path):
+    """By an upload_id that is theirs: two of 10,000 had the same number."""
+    folder = make_attacked(tmp_path / "app")
+    text = (folder / "middleware.py").read_text()
+    assert "10_000" in text
+    (folder / "middleware.py").write_text(text.replace("10_000", "100"))
+    with started_main(folder, tmp_path / "uploads") as (served, _):
+        host = "HTTP/1.1\nHost: 127.0.0.1\n"
+        form = "Content-Type: multipart/form-data; boundary=x\nContent-Length: 9000\n\n--x\n"
+        form += 'Content-Disposition: form-data; name="files"; filename="Ada.png"\n\nabc'
+        streams = [connect(served, f"POST /gradio_api/upload?upload_id=mine {host}{form}")]
+        time.sleep(0.5)
+        for number in range(90):
+            path = f"/gradio_api/upload_progress?upload_id=other{number}"
+            streams.append(connect(served, f"GET {path} {host}Connection: close\n\n"))
+        for stream in streams[1:]:
+            stream.settimeout(5)
+            said = b""
+            with contextlib.suppress(OSError):
+                while part := stream.recv(65536):
+                    said += part
+            assert b"Ada.png" not in said
+        own = connect(served, f"GET /gradio_api/upload_progress?upload_id=mine {host}\n")
+        time.sleep(1)
+        assert b"Ada.png" in own.recv(65536)
+
+
+def make_small(folder):
+    """Make a copy with small limits: 60 events, 6 s, 50 MB of uploads, a sweep each 2 s."""
+    for name, old, new in (
+        ("middleware.py", "1_000, 50_000", "60, 50_000"),
+        (
+            "middleware.py",
+            "UNREAD_S, HEALTH_S, MAX_NAMED = 120",
+            "UNREAD_S, HEALTH_S, MAX_NAMED = 6",
+        ),
+        ("guard.py", "SWEEP_S, KEEP_S = 10", "SWEEP_S, KEEP_S = 2"),
+        ("guard.py", "MAX_OPEN = 2e9", "MAX_OPEN = 5e7"),
+    ):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_stream_that_takes_nothing_is_ended(tmp_path):
+    """One such connection kept its results for good: everybody else got 429 for as long."""
+    folder = make_small(make_attacked(tmp_path / "app"))
+    with started_main(folder, tmp_path / "uploads") as (served, _):
+        body = {"data": ["x" * 90_000], "fn_index": 0, "session_hash": "one"}
+        url = served.url + "gradio_api/"
+        assert requests.post(url + "queue/join", json=body, timeout=20).ok
+        path = "/gradio_api/queue/data?session_hash=one"
+        stream = connect(served, f"GET {path} HTTP/1.1\nHost: 127.0.0.1\n\n", room=4096)
+        sent = 0
+        while requests.post(url + "queue/join", json=body, timeout=20).ok:
+            sent += 1
+            assert sent < 1_000
+        deadline = time.monotonic() + 30
+        while not greets(served):
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        stream.close()
+
+
+@pytest.mark.slow
+def test_half_uploads_leave_the_disk(tmp_path):
+    """Deleting a file that is still written frees nothing."""
+    folder = make_small(make_attacked(tmp_path / "app"))
+    with started_main(folder, tmp_path / "uploads") as (served, process):
+        head = "POST /gradio_api/upload HTTP/1.1\nHost: 127.0.0.1\nContent-Length: 20000000\n"
+        head += "Content-Type: multipart/form-data; boundary=x\n\n--x\n"
+        head += 'Content-Disposition: form-data; name="files"; filename="a"\n\n'
+        half = [connect(served, head, bytes([i + 1]) * 19_000_000) for i in range(6)]
+        time.sleep(8)
+        taken, files = 0, f"/proc/{process.pid}/fd/"
+        for file in os.listdir(files):
+            with contextlib.suppress(OSError):
+                if str(served.uploads) in os.readlink(files + file):
+                    taken += os.stat(files + file).st_blocks * 512
+        assert taken < 60e6
+        for connection in half:
+            connection.close()
+
+
+WRONG = [
+    ("?page=x", {}),
+    ("", {"Host": "999.999.999.999"}),
+    ("config", {"X-Forwarded-Host": "[:::::]"}),
+    ("gradio_api/file=UPLOAD", {"Range": "bytes=1-2-3"}),
+    ("gradio_api/file=UPLOAD", {"Range": b"bytes=\xb2-\xb3"}),
+]
+
+
+@pytest.mark.parametrize(("path", "headers"), WRONG)
+def test_a_wrong_get_writes_a_line_at_most(attacked, path, headers):
+    """Each wrote 50 lines and more."""
+    served, _ = attacked
+    before = served.printed()
+    url = served.url + path.replace("UPLOAD", uploaded(served).lstrip("/"))
+    url = url.replace("file=", "file=/")
+    assert requests.get(url, headers=headers, timeout=20).status_code == 400
+    assert len(served.printed().removeprefix(before).splitlines()) <= 1
+
+
+def test_another_web_page_may_ask_for_leave(attacked):
+    """@gradio/client on a page of another address asks by OPTIONS before each call."""
+    served, _ = attacked
+    headers = {"Origin": "http://localhost:5000", "Access-Control-Request-Method": "POST"}
+    url = served.url + "gradio_api/queue/join"
+    response = requests.options(url, headers=headers, timeout=20)
+    assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:5000"
+
+
+def test_a_quote_alone_hides_no_files(attacked):
+    served, _ = attacked
+    part = '--"x\r\nContent-Disposition: form-data; name="files"; filename="a{}"\r\n\r\n\r\n'
+    body = "".join(part.format(i) for i in range(400)) + '--"x--\r\n'
+    headers = {"Content-Type": 'multipart/form-data; boundary="x'}
+    url = served.url + "gradio_api/upload"
+    assert requests.post(url, data=body, headers=headers, timeout=20).status_code in (413, 415)

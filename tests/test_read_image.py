@@ -133,6 +133,11 @@ def siz(depth):
     return b"\xff\x4f\xff\x51" + size + bytes([depth, 1, 1]) * 3 + bytes(2000)
 
 
+def damaged(data):
+    """Return a file with a hole in its first third."""
+    return data[: len(data) // 3] + b"\xff\x32" * 30 + data[len(data) // 3 + 60 :]
+
+
 PALETTE = {"photometric": "palette", "colormap": np.stack([np.arange(256)] * 3).astype("uint16")}
 JPEG = saved(PHOTO, "JPEG", quality=90)
 DEEP = "16 bits per colour and does not use them all"
@@ -171,6 +176,14 @@ REFUSED = {
     "JPEG without its end": (JPEG[:-2], "was cut off"),
     "half a JPEG": (JPEG[: len(JPEG) // 2], "was cut off"),
     "half a PNG": (saved(PHOTO, "PNG")[:100_000], "was cut off"),
+    "damaged TIFF, group 4": (
+        damaged(saved(PHOTO.convert("1"), "TIFF", compression="group4")),
+        "A part of this file is damaged",
+    ),
+    "damaged TIFF, JPEG": (
+        damaged(saved(PHOTO, "TIFF", compression="jpeg")),
+        "A part of this file is damaged",
+    ),
     "CZI": (b"ZISRAWFILE" + bytes(3000), "CZI file of a Zeiss microscope"),
     "ND2": (b"\xda\xce\xbe\n" + bytes(3000), "ND2 file of a Nikon microscope"),
     "LIF": (b"p\0\0\0" + bytes(3000), "LIF file of a Leica microscope"),

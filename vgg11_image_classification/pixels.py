@@ -8,8 +8,11 @@ import io
 import json
 import logging
 import math
+import os
 import signal
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +235,13 @@ def limit(megabytes):
     resource.setrlimit(resource.RLIMIT_AS, (megabytes * 10**6, megabytes * 10**6))
 
 
+def require_silence(said):
+    """Refuse a file if libtiff had more to say about it than warnings."""
+    said.seek(0)
+    if any(b"Warning" not in line for line in said):
+        refuse("A part of this file is damaged. Copy or download it once more.")
+
+
 def main():
     """Read a file for each line of JSON: {"module": ..., "path": ..., and what its read() takes}.
 
@@ -240,6 +250,9 @@ def main():
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app; this ends with it
     logging.disable()  # tifffile's warnings name files
+    warnings.simplefilter("ignore")
+    sys.stderr, said = os.fdopen(os.dup(2), "w"), tempfile.TemporaryFile()
+    os.dup2(said.fileno(), 2)  # where libtiff writes what is wrong with a file, and goes on
     sys.modules["pixels"] = sys.modules[__name__]  # a module of a recipe imports it
     limit(int(sys.argv[1]))
     for line in sys.stdin.buffer:
@@ -247,6 +260,7 @@ def main():
         image, pixels = None, b""
         try:
             image = importlib.import_module(asked.pop("module")).read(**asked)
+            require_silence(said)
             told = {"size": image and image.size}
             pixels = b"" if image is None else np.ascontiguousarray(image)
         except Refused as refused:
@@ -259,6 +273,7 @@ def main():
         sys.stdout.buffer.write(pixels)
         sys.stdout.buffer.flush()
         image = pixels = None  # not kept until the next one
+        said.truncate(said.seek(0))
 
 
 if __name__ == "__main__":
