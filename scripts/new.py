@@ -207,10 +207,10 @@ def make_folder(app, folder, name, chosen=(), put_model=None):
         if put_model:
             put_model(unfinished)
         left = recipes.put_in(chosen, unfinished) if chosen else {}
-        sheets.write(unfinished, title, name)
         names = [each.name for each in chosen]
         note = origin.note_of_copy(unfinished, folder_of(app), app.name, names)
         origin.write_note(unfinished, note)
+        sheets.write(unfinished, title, name)
         unfinished.rename(folder)
         return left
     finally:

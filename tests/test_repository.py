@@ -148,8 +148,9 @@ def test_agents_md_is_short_and_true_of_the_files(gallery, source):
     assert "Leaf. `python main.py`" in text
     named = {*re.findall(r"`([\w./-]+\.(?:py|md|txt|sh|json|yml))`", text)}
     assert named | {"Dockerfile", ".dockerignore"} <= files(folder)
-    # each file that can be changed is explained
-    programs = {file.name for file in folder.glob("*.*") if file.suffix in (".py", ".sh", ".txt")}
+    # each file is explained
+    kinds = (".py", ".sh", ".txt", ".json")
+    programs = {file.name for file in folder.glob("*.*") if file.suffix in kinds}
     assert programs <= named
     # and what has to stay is there
     code = "".join(file.read_text() for file in folder.glob("*.py"))
