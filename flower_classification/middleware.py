@@ -27,7 +27,8 @@ from starlette.responses import JSONResponse, Response
 
 MAX_JSON, MAX_BESIDE, MAX_HELD, SMALL = 4_000_000, 5_000_000, 100_000_000, 100_000  # bytes
 MAX_FILES, MAX_EVENTS, MAX_VALUES, MAX_DEPTH, MAX_ADDRESS = 200, 1_000, 50_000, 50, 4_000
-UNREAD_S, HEALTH_S, MAX_NAMED = 120, 5, 1_000
+MAX_NAMED = 1_000  # files in a call
+UNREAD_S, HEALTH_S, ARRIVE_S = 120, 5, 120
 
 # ---- What is kept for callers ----
 
@@ -325,6 +326,13 @@ class Guard:
             results.hold(session, size)
 
     async def read(self, receive):
+        """Return a whole body, if it arrives in time."""
+        try:
+            return await asyncio.wait_for(self.read_all(receive), ARRIVE_S)
+        except asyncio.TimeoutError:
+            raise Refused(408, "This took too long to arrive. Please send it again.") from None
+
+    async def read_all(self, receive):
         """Return a whole body. Large ones are refused while many arrive, not the small ones."""
         body = bytearray()
         try:

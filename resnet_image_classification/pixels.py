@@ -243,37 +243,41 @@ def require_silence(said):
 
 
 def main():
-    """Read a file for each line of JSON: {"module": ..., "path": ..., and what its read() takes}.
+    """Read files for image.py, which gives each as a line of JSON; see answer()."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app; this ends with it
+    logging.disable()  # tifffile's warnings name files
+    warnings.simplefilter("ignore")
+    sys.modules["pixels"] = sys.modules[__name__]  # a module of a recipe imports it
+    limit(int(sys.argv[1]))
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)  # where libtiff writes what is wrong with a file, and goes on
+        for line in sys.stdin.buffer:
+            answer(json.loads(line), said)
+            said.truncate(said.seek(0))
+
+
+def answer(asked, said):
+    """Read the file of {"module": ..., "path": ..., and what its read() takes}.
 
     The response is a line of JSON, and after {"size": [width, height]} all pixels. A size of null
     stands for None.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app; this ends with it
-    logging.disable()  # tifffile's warnings name files
-    warnings.simplefilter("ignore")
-    sys.stderr, said = os.fdopen(os.dup(2), "w"), tempfile.TemporaryFile()
-    os.dup2(said.fileno(), 2)  # where libtiff writes what is wrong with a file, and goes on
-    sys.modules["pixels"] = sys.modules[__name__]  # a module of a recipe imports it
-    limit(int(sys.argv[1]))
-    for line in sys.stdin.buffer:
-        asked = json.loads(line)
-        image, pixels = None, b""
-        try:
-            image = importlib.import_module(asked.pop("module")).read(**asked)
-            require_silence(said)
-            told = {"size": image and image.size}
-            pixels = b"" if image is None else np.ascontiguousarray(image)
-        except Refused as refused:
-            told = {"refused": str(refused)}
-        except OSError:
-            told = {"refused": "This file is not here any more. Please upload it again."}
-        except MemoryError:
-            return  # which tells image.py
-        sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
-        sys.stdout.buffer.write(pixels)
-        sys.stdout.buffer.flush()
-        image = pixels = None  # not kept until the next one
-        said.truncate(said.seek(0))
+    pixels = b""
+    try:
+        image = importlib.import_module(asked.pop("module")).read(**asked)
+        require_silence(said)
+        told = {"size": image and image.size}
+        pixels = b"" if image is None else np.ascontiguousarray(image)
+    except Refused as refused:
+        told = {"refused": str(refused)}
+    except OSError:
+        told = {"refused": "This file is not here any more. Please upload it again."}
+    except MemoryError:
+        sys.exit()  # which tells image.py
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
+    sys.stdout.buffer.write(pixels)
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -439,8 +439,8 @@ def make_small(folder):
         ("middleware.py", "1_000, 50_000", "60, 50_000"),
         (
             "middleware.py",
-            "UNREAD_S, HEALTH_S, MAX_NAMED = 120",
-            "UNREAD_S, HEALTH_S, MAX_NAMED = 6",
+            "UNREAD_S, HEALTH_S, ARRIVE_S = 120, 5, 120",
+            "UNREAD_S, HEALTH_S, ARRIVE_S = 6, 5, 3",
         ),
         ("guard.py", "SWEEP_S, KEEP_S = 10", "SWEEP_S, KEEP_S = 2"),
         ("guard.py", "MAX_OPEN = 2e9", "MAX_OPEN = 5e7"),
@@ -470,6 +470,25 @@ def test_a_stream_that_takes_nothing_is_ended(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(1)
         stream.close()
+
+
+@pytest.mark.slow
+def test_a_call_that_never_arrives_whole_is_ended(tmp_path):
+    """With 100 MB of such, large calls of others were refused for as long as these lasted."""
+    folder = make_small(make_attacked(tmp_path / "app"))
+    with started_main(folder, tmp_path / "uploads") as (served, _):
+        head = "POST /gradio_api/call/greet HTTP/1.1\nHost: 127.0.0.1\nContent-Length: 4000000\n"
+        head += "Content-Type: application/json\n\n"
+        half = [connect(served, head, b"[" * 3_900_000) for _ in range(26)]
+        large = {"data": ["x" * 400_000]}
+        url = served.url + "gradio_api/call/echo"
+        deadline = time.monotonic() + 30
+        while not requests.post(url, json=large, timeout=20).ok:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        assert b" 408 " in half[0].recv(100)
+        for connection in half:
+            connection.close()
 
 
 @pytest.mark.slow
