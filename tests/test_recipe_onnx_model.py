@@ -177,7 +177,8 @@ def right():
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_of_the_file_changes_no_probability(network, right, form):
     how, about, prepare = FORMS[form]
-    model = network(changed(**how), prepare=prepare, size=(SIDE, SIDE))
+    size = SIDE if form == "any size" else 224  # counts only where the file leaves it open
+    model = network(changed(**how), prepare=prepare, size=(size, size))
     assert about in model.about
     for label, file in IMAGES.items():
         found = model.predict(Image.open(file))
@@ -205,7 +206,7 @@ def first_score(*more):
 
 
 SMALL = [  # its outputs look like probabilities, but for images that nobody has
-    constant("small", 0.001),
+    constant("small", 0.0001),
     constant("half", 0.5),
     ("Mul", ["first", "small"], ["smaller"], {}),
     ("Add", ["smaller", "half"], ["out"], {}),
