@@ -249,11 +249,11 @@ def make_repository(folder):
 
 def leave_out_large_weights(folder):
     """Keep files that GitHub refuses out of a repository; return what to say about them."""
-    large = [file for file in folder.glob("data/*.pth") if file.stat().st_size > TOO_LARGE]
+    large = [file for file in folder.glob("data/*") if file.stat().st_size > TOO_LARGE]
     if not large:
         return ""
     file = folder / ".gitignore"
-    write(file, read(file).replace("# data/*.pth", "data/*.pth"))
+    write(file, read(file) + "".join(f"data/{each.name}\n" for each in large))
     names = ", ".join(f"data/{each.name}" for each in large)
     return (
         f"GitHub takes no file over 100 MB, so git leaves out {names}. Publish it, on Zenodo\n"
