@@ -154,7 +154,7 @@ def test_calls_that_nobody_reads_are_refused_and_forgotten(tmp_path):
     folder = make_attacked(tmp_path / "app")
     text = (folder / "middleware.py").read_text()
     for old, new in (
-        ("UNREAD_S, HEALTH_S = 120", "UNREAD_S, HEALTH_S = 6"),
+        ("HEALTH_S, ARRIVE_S = 120", "HEALTH_S, ARRIVE_S = 6"),
         ("1_000, 50_000", "30, 50_000"),
     ):
         assert old in text
