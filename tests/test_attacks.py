@@ -19,7 +19,7 @@ import requests
 import sample_images
 from calls import ask, upload
 from calls import call as call_url
-from conftest import ROOT, run_async, started_main
+from conftest import ROOT, run_async, started_main, wait_for
 from gradio_client import Client
 
 BUSY = "Too many people are using this app right now. Please try again in a minute."
@@ -155,6 +155,8 @@ def test_2050_sessions_push_out_nobody_who_waits(attacked):
             assert run_async(flood(served, bodies)).keys() <= expected
         assert {user.result() for user in waiting} == {'event: complete\ndata: ["waited 2"]\n\n'}
     assert is_healthy(served)
+    status = f"{served.url}gradio_api/queue/status"
+    wait_for(lambda: requests.get(status, timeout=20).json()["queue_size"] == 0)
 
 
 def test_calls_that_nobody_reads_are_refused_and_forgotten(tmp_path):
@@ -179,7 +181,6 @@ def test_calls_that_nobody_reads_are_refused_and_forgotten(tmp_path):
 def test_callers_cost_a_page_neither_its_state_nor_its_place(attacked):
     """Gradio keeps 100 sessions: a program that calls 120 times would push out all pages."""
     served, _ = attacked
-    wait_until_it_greets(served, 150)  # the test above leaves calls that nobody reads
     page = Client(served.url, verbose=False)
     assert page.predict(api_name="/count") == 1
     for _ in range(120):
