@@ -228,7 +228,7 @@ def test_an_app_is_built_and_tried_and_one_that_does_not_start_shows_why(
         # an app that opens and gives wrong results is not published either
         main = folder / "main.py"
         text = main.read_text()
-        main.write_text(text.replace('"Hello " + name', "None"))
+        main.write_text(text.replace('"Hello " + name + "!"', "None"))
         github("build", folder)
         printed = github("try", folder, works=False)
         assert "/greet answers: the app returned nothing" in printed
@@ -255,7 +255,7 @@ def test_an_image_is_published_once_and_never_over_another(github, tmp_path):
             f'[[registry]]\nlocation = "{address}"\ninsecure = true\n'
         )
         image = f"{address}/ada/leaf:v1"
-        settings = {"IMAGE": image, "TOKEN": "secret"}
+        settings = {"IMAGE": image, "TAG": "v1", "TOKEN": "secret"}
         settings["CONTAINERS_REGISTRIES_CONF"] = str(tmp_path / "registries.conf")  # Podman's
         settings["REGISTRY_AUTH_FILE"] = str(tmp_path / "auth.json")
         settings["DOCKER_CONFIG"] = str(tmp_path / "config")
