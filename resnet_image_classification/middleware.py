@@ -188,8 +188,7 @@ class Guard:
             for file in self.uploads.glob("*"):
                 if file.is_file():  # half an upload; a whole one is in a folder
                     with contextlib.suppress(OSError):  # on Windows, one that is being written
-                        os.truncate(file, 0)  # it is still open, and would keep its place
-                        file.unlink()
+                        delete_half(file)
             response = refuse(507, "The app's disk is full. Please try again later.")
         if not started:
             await response(scope, receive, send)
@@ -453,6 +452,12 @@ def is_upload(path, folder):
         return path.resolve().is_relative_to(folder.resolve()) and path.is_file()
     except (OSError, RuntimeError, TypeError, ValueError):  # not a path, or a circle of links
         return False
+
+
+def delete_half(file):
+    """Delete half an upload. It is still open, and deleted alone it would keep its place."""
+    os.truncate(file, 0)
+    file.unlink()
 
 
 def check_headers(request):

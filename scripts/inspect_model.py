@@ -91,10 +91,17 @@ def asked_for(file):
     return list(dict.fromkeys(found))
 
 
+def members(file):
+    """Return the names in a ZIP file without their folders; any other file has none."""
+    if not zipfile.is_zipfile(file):
+        return set()
+    with zipfile.ZipFile(file) as archive:
+        return {name.split("/")[-1] for name in archive.namelist()}
+
+
 def finished(file):
     """Return which finished model a file holds, or None."""
-    if zipfile.is_zipfile(file):
-        names = {name.split("/")[-1] for name in zipfile.ZipFile(file).namelist()}
+    if names := members(file):
         return SKOPS if "schema.json" in names else None
     with open(file, "rb") as stream:
         is_onnx = stream.read(1) == b"\x08" and file.suffix == ".onnx"  # first field: the version
@@ -105,12 +112,11 @@ def require_of_torch(file):
     """Raise Other for what is no file of PyTorch or safetensors, by its structure."""
     with open(file, "rb") as stream:
         start = stream.read(16)
-    if zipfile.is_zipfile(file):
-        names = {name.split("/")[-1] for name in zipfile.ZipFile(file).namelist()}
-        if "constants.pkl" in names:
-            raise Other(*TORCHSCRIPT)
-        if {"config.json", "metadata.json"} <= names:
-            raise Other(*KERAS)
+    names = members(file)
+    if "constants.pkl" in names:
+        raise Other(*TORCHSCRIPT)
+    if {"config.json", "metadata.json"} <= names:
+        raise Other(*KERAS)
     if start.startswith(b"\x89HDF"):
         raise Other(*KERAS)
     newer = start[:1] == b"\x80" and start[1:2] > b"\x02"  # torch.save() writes protocol 2

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from recipes import find_recipe, modules, put_in
 from test_new import copy_gallery, require_ready, running
 
-__all__ = ["environment", "make_app", "require_ready", "running", "use_trained_network"]
+__all__ = ["environment", "made_and_served", "make_app", "require_ready", "running"]
+__all__ += ["use_trained_network"]
 
 
 def make_app(place, recipes="", source=""):
@@ -38,6 +40,26 @@ def environment(folder, *more):
     code += "    with contextlib.suppress(ImportError): importlib.import_module(name)"
     subprocess.run([python, "-c", code], check=True, timeout=600)
     return python
+
+
+def made_and_served(source, *more, recipes=""):
+    """Return two fixtures for the tests of a starting point.
+
+    `made` is the app's folder and the Python of an environment with what that names, and `more`;
+    `app` is the address of the running app and a client.
+    """
+
+    @pytest.fixture(scope="module")
+    def made(tmp_path_factory):
+        folder = make_app(tmp_path_factory.mktemp(source), recipes, source)
+        return folder, environment(folder, *more)
+
+    @pytest.fixture(scope="module")
+    def app(made):
+        with running(*made) as (url, client):
+            yield url, client
+
+    return made, app
 
 
 def use_trained_network(folder):

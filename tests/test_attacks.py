@@ -65,6 +65,15 @@ def make_attacked(folder):
     return folder
 
 
+def change(folder, *changes):
+    """Replace texts in the files of a copy, such as limits: (name, old, new); return the folder."""
+    for name, old, new in changes:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
     """An app that all tests here attack, in a shell that lets it open 1,024 files."""
@@ -161,15 +170,11 @@ def test_2050_sessions_push_out_nobody_who_waits(attacked):
 
 def test_calls_that_nobody_reads_are_refused_and_forgotten(tmp_path):
     """More than 1,000; then, after two minutes at the latest, the app is open again."""
-    folder = make_attacked(tmp_path / "app")
-    text = (folder / "middleware.py").read_text()
-    for old, new in (
-        ("HEALTH_S, ARRIVE_S = 120", "HEALTH_S, ARRIVE_S = 6"),
-        ("1_000, 50_000", "30, 50_000"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "middleware.py").write_text(text)
+    folder = change(
+        make_attacked(tmp_path / "app"),
+        ("middleware.py", "HEALTH_S, ARRIVE_S = 120", "HEALTH_S, ARRIVE_S = 6"),
+        ("middleware.py", "1_000, 50_000", "30, 50_000"),
+    )
     with started_main(folder, tmp_path / "uploads") as (served, _):
         bodies = [{"data": ["x"], "fn_index": 0, "session_hash": "one"} for _ in range(40)]
         assert run_async(flood(served, bodies)) == {200: 30, 429: 10}
@@ -416,10 +421,7 @@ def test_a_call_with_thousands_of_files_is_refused(attacked):
 
 def test_nobody_is_told_the_file_name_of_another_upload(tmp_path):
     """By an upload_id that is theirs: two of 10,000 had the same number."""
-    folder = make_attacked(tmp_path / "app")
-    text = (folder / "middleware.py").read_text()
-    assert "10_000" in text
-    (folder / "middleware.py").write_text(text.replace("10_000", "100"))
+    folder = change(make_attacked(tmp_path / "app"), ("middleware.py", "10_000", "100"))
     with started_main(folder, tmp_path / "uploads") as (served, _):
         host = "HTTP/1.1\nHost: 127.0.0.1\n"
         form = "Content-Type: multipart/form-data; boundary=x\nContent-Length: 9000\n\n--x\n"
@@ -443,26 +445,20 @@ def test_nobody_is_told_the_file_name_of_another_upload(tmp_path):
 
 def make_small(folder):
     """Make a copy with small limits: 60 events, 6 s, 50 MB of uploads, a sweep each 2 s."""
-    for name, old, new in (
+    times = "UNREAD_S, HEALTH_S, ARRIVE_S ="
+    return change(
+        make_attacked(folder),
         ("middleware.py", "1_000, 50_000", "60, 50_000"),
-        (
-            "middleware.py",
-            "UNREAD_S, HEALTH_S, ARRIVE_S = 120, 5, 120",
-            "UNREAD_S, HEALTH_S, ARRIVE_S = 6, 5, 3",
-        ),
+        ("middleware.py", f"{times} 120, 5, 120", f"{times} 6, 5, 3"),
         ("guard.py", "SWEEP_S, KEEP_S = 10", "SWEEP_S, KEEP_S = 2"),
         ("guard.py", "MAX_OPEN = 2e9", "MAX_OPEN = 5e7"),
-    ):
-        text = (folder / name).read_text()
-        assert old in text
-        (folder / name).write_text(text.replace(old, new))
-    return folder
+    )
 
 
 @pytest.mark.slow
 def test_a_stream_that_takes_nothing_is_ended(tmp_path):
     """One such connection kept its results for good: everybody else got 429 for as long."""
-    folder = make_small(make_attacked(tmp_path / "app"))
+    folder = make_small(tmp_path / "app")
     with started_main(folder, tmp_path / "uploads") as (served, _):
         body = {"data": ["x" * 90_000], "fn_index": 0, "session_hash": "one"}
         url = served.url + "gradio_api/"
@@ -480,7 +476,7 @@ def test_a_stream_that_takes_nothing_is_ended(tmp_path):
 @pytest.mark.slow
 def test_a_call_that_never_arrives_whole_is_ended(tmp_path):
     """With 100 MB of such, large calls of others were refused for as long as these lasted."""
-    folder = make_small(make_attacked(tmp_path / "app"))
+    folder = make_small(tmp_path / "app")
     with started_main(folder, tmp_path / "uploads") as (served, _):
         head = "POST /gradio_api/call/greet HTTP/1.1\nHost: 127.0.0.1\nContent-Length: 4000000\n"
         head += "Content-Type: application/json\n\n"
@@ -499,7 +495,7 @@ def test_a_call_that_never_arrives_whole_is_ended(tmp_path):
 @pytest.mark.slow
 def test_half_uploads_leave_the_disk(tmp_path):
     """Deleting a file that is still written frees nothing."""
-    folder = make_small(make_attacked(tmp_path / "app"))
+    folder = make_small(tmp_path / "app")
     with started_main(folder, tmp_path / "uploads") as (served, process):
         head = "POST /gradio_api/upload HTTP/1.1\nHost: 127.0.0.1\nContent-Length: 20000000\n"
         head += "Content-Type: multipart/form-data; boundary=x\n\n--x\n"

@@ -12,7 +12,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready
 
 SQUARES = [(20, 30, 10), (60, 40, 20), (30, 90, 30), (100, 0, 16)]  # row, column, side; one cut off
 CORNERS = 4  # pixels that the median filter takes from a square
@@ -33,17 +33,7 @@ def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
     assert (folder / "image.py").read_bytes() == original.read_bytes()
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The app's folder and the Python of an environment with what that names."""
-    folder = make_app(tmp_path_factory.mktemp("cells"), source="cells")
-    return folder, environment(folder)
-
-
-@pytest.fixture(scope="module")
-def app(made):
-    with running(*made) as (url, client):
-        yield url, client
+made, app = made_and_served("cells")
 
 
 @pytest.fixture

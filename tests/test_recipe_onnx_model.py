@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageOps
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready, running
 from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
 
 POINT = ROOT / "docs/starting_points/onnx_model"
@@ -327,17 +327,7 @@ def test_a_list_of_labels_is_read_as_windows_writes_it_or_refused(tmp_path, netw
 # ---- The app ----
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The app's folder, with a table of many images too, and the Python of its environment."""
-    folder = make_app(tmp_path_factory.mktemp("onnx"), "many_images", "onnx_model")
-    return folder, environment(folder)
-
-
-@pytest.fixture(scope="module")
-def app(made):
-    with running(*made) as (url, client):
-        yield url, client
+made, app = made_and_served("onnx_model", recipes="many_images")  # with a table of many images, too
 
 
 def ask(client, file):

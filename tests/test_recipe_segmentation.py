@@ -15,7 +15,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running
+from recipes_made import environment, made_and_served, make_app, require_ready, running
 from scipy.ndimage import label, uniform_filter
 from workshop_blocks import apply_change
 
@@ -108,17 +108,7 @@ def test_a_network_that_gives_no_probabilities_is_noticed_at_the_start(parts, pr
     assert str(ended.value).startswith("predict() in main.py has to return a probability, 0 to 1")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The app's folder and the Python of an environment with what that names."""
-    folder = make_app(tmp_path_factory.mktemp("segmentation"), source="segmentation")
-    return folder, environment(folder)
-
-
-@pytest.fixture(scope="module")
-def app(made):
-    with running(*made) as (url, client):
-        yield url, client
+made, app = made_and_served("segmentation")
 
 
 @pytest.fixture

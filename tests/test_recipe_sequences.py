@@ -11,7 +11,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready
 
 BOTH = [["1", "a", "ACGT"], ["2", "b", "GGCC"]]
 
@@ -20,17 +20,7 @@ def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
     require_ready(make_app(tmp_path, source="sequences"))
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The app's folder and the Python of an environment with what that names."""
-    folder = make_app(tmp_path_factory.mktemp("sequences"), source="sequences")
-    return folder, environment(folder, "biopython==1.88")
-
-
-@pytest.fixture(scope="module")
-def app(made):
-    with running(*made) as (url, client):
-        yield url, client
+made, app = made_and_served("sequences", "biopython==1.88")
 
 
 @pytest.fixture

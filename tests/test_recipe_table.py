@@ -11,7 +11,7 @@ from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready, running
 from test_new import copy_gallery, run
 
 EXAMPLE = ROOT / "docs/starting_points/table/data/example.csv"
@@ -31,17 +31,7 @@ def test_its_old_name_leads_to_the_new_one(tmp_path):
     assert said == "The starting point iris is called table now: FROM=table\n"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The app's folder and the Python of an environment with what that names."""
-    folder = make_app(tmp_path_factory.mktemp("table"), source="table")
-    return folder, environment(folder)
-
-
-@pytest.fixture(scope="module")
-def app(made):
-    with running(*made) as (url, client):
-        yield url, client
+made, app = made_and_served("table")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready, running
 
 EXAMPLE = ROOT / "docs/starting_points/volumes/data/example.nii.gz"
 MARGIN, SIDE = 24, 400  # as in slices.py
@@ -32,11 +32,7 @@ def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
     require_ready(make_app(tmp_path, source="volumes"))
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The app's folder and the Python of an environment with what that names."""
-    folder = make_app(tmp_path_factory.mktemp("volumes"), source="volumes")
-    return folder, environment(folder)
+made, app = made_and_served("volumes")
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +42,6 @@ def files(made, tmp_path_factory):
     program = ROOT / "tests" / "volumes_made.py"
     subprocess.run([made[1], program, folder], check=True, timeout=300)
     return folder
-
-
-@pytest.fixture(scope="module")
-def app(made):
-    with running(*made) as (url, client):
-        yield url, client
 
 
 @pytest.fixture(scope="module")

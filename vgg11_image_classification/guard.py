@@ -22,7 +22,7 @@ from pathlib import Path
 
 import gradio as gr
 from filelock import FileLock, Timeout
-from middleware import Guard, forgetting, say_busy
+from middleware import Guard, delete_half, forgetting, say_busy
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -112,9 +112,12 @@ def sweep(folder, kept):
         total += size
         if total > MAX_KEPT or time.time() - changed > KEEP_S:
             with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
-                if file.parent == folder and file.is_file():
-                    os.truncate(file, 0)  # half an upload: open, so it would keep its place
-                file.rmdir() if file.is_dir() else file.unlink()
+                if file.is_dir():
+                    file.rmdir()
+                elif file.parent == folder:  # a whole upload is in a folder of its own
+                    delete_half(file)
+                else:
+                    file.unlink()
 
 
 def settings(demo, routes=(), **changes):

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-LISTS = TABLES = (".csv", ".parquet")
+ENDINGS = (".csv", ".parquet")  # of lists and of tables
 
 
 def require_possible(app, source, table):
@@ -16,9 +16,9 @@ def require_possible(app, source, table):
     source, table = Path(source), Path(table)
     if not source.exists():
         sys.exit(f"IN={source}: there is no such folder or file.")
-    if not source.is_dir() and source.suffix.lower() not in LISTS:
+    if not source.is_dir() and source.suffix.lower() not in ENDINGS:
         sys.exit(f"IN={source} is neither a folder nor a list that ends in .csv or .parquet.")
-    if table.suffix not in TABLES:
+    if table.suffix not in ENDINGS:
         sys.exit(f"OUT={table} is not the name of a table: let it end in .csv or .parquet.")
     if not table.parent.is_dir():
         sys.exit(f"OUT={table}: there is no folder {table.parent}.")
