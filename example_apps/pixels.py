@@ -86,7 +86,7 @@ def convert(data, enough):
         refuse(f"This file has {frames} frames. Save the one you need as a PNG.")
     if enough:
         image.draft(None, (enough, enough))
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode[0] in "IF":  # grey with more than 8 bits
         image = Image.fromarray(to_8_bits(np.asarray(image), image.mode[0] == "I"))
     elif deep and is_dark(np.asarray(image)[..., :3]):  # Pillow keeps the upper 8 bits
@@ -97,7 +97,8 @@ def convert(data, enough):
         if image.getextrema()[3] == (0, 0):  # of a program that does not use it
             image.putalpha(255)
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
+    if image.mode != "RGB":
+        image = image.convert("RGB")
     if palette[0] != palette[1] and all(high < 3 for _, high in image.getextrema()):
         refuse(f"The colours of this image are all black. {CONVERT}")
     longest = 8 * min(image.size)
@@ -257,18 +258,24 @@ def main():
             said.truncate(said.seek(0))
 
 
+def strips(size):
+    """Divide an image into boxes (left, top, right, bottom) of about a million bytes."""
+    width, height = size
+    rows = math.ceil(2**20 / 3 / width)
+    return [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
+
+
 def answer(asked, said):
     """Read the file of {"module": ..., "path": ..., and what its read() takes}.
 
-    The response is a line of JSON, and after {"size": [width, height]} all pixels. A size of null
-    stands for None.
+    The response is a line of JSON, and after {"size": [width, height]} all pixels in strips. A size
+    of null stands for None.
     """
-    pixels = b""
+    image = None
     try:
         image = importlib.import_module(asked.pop("module")).read(**asked)
         require_silence(said)
         told = {"size": image and image.size}
-        pixels = b"" if image is None else np.ascontiguousarray(image)
     except Refused as refused:
         told = {"refused": str(refused)}
     except OSError:
@@ -276,7 +283,8 @@ def answer(asked, said):
     except MemoryError:
         sys.exit()  # which tells image.py
     sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
-    sys.stdout.buffer.write(pixels)
+    for box in strips(image.size) if image else ():
+        sys.stdout.buffer.write(image.crop(box).tobytes())
     sys.stdout.buffer.flush()
 
 
