@@ -66,7 +66,7 @@ SENT = "performance.getEntries().filter(e => e.transferSize && !/favicon/.test(e
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "most"), [("hello", 2), ("resnet", 5)])
+@pytest.mark.parametrize(("name", "most"), [("bare", 2), ("resnet", 5)])
 def test_a_page_opens_behind_a_limit_if_the_browser_has_been_there(
     running, browser, tmp_path, name, most
 ):
