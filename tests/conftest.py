@@ -184,6 +184,7 @@ events {{}}
 http {{
     access_log off; client_body_buffer_size 8m; client_body_temp_path body; proxy_temp_path proxy;
     fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    limit_req_zone $http_x_limited zone=limited:1m rate=2r/s;
     server {{
         listen 127.0.0.1:{port};
         location = /favicon.ico {{ return 204; }}

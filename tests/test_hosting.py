@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
-from conftest import ROOT
+from conftest import ROOT, nginx_before
+from playwright.sync_api import expect
+from server import free_port
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 
@@ -57,3 +59,29 @@ def test_a_browser_keeps_what_has_a_digest_in_its_name(running):
     assert requests.get(url + name, timeout=9).headers["cache-control"].endswith("immutable")
     for other in (page, requests.get(f"{url}assets/missing.css", timeout=9)):
         assert "immutable" not in other.headers.get("cache-control", "")
+
+
+# what the browser did not have; nginx itself responds to /favicon.ico here
+SENT = "performance.getEntries().filter(e => e.transferSize && !/favicon/.test(e.name)).length"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "most"), [("bare", 2), ("resnet", 5)])
+def test_a_page_opens_behind_a_limit_if_the_browser_has_been_there(
+    running, browser, tmp_path, name, most
+):
+    """The limit that the gateway of SciLifeLab Serve can set, for requests with this header."""
+    location = (
+        f"location / {{ limit_req zone=limited burst=20 nodelay; proxy_pass {running(name).url}; }}"
+    )
+    page, port, sent = browser.new_context().new_page(), free_port(), []
+    with nginx_before(tmp_path, port, location):
+        for header in ({}, {"X-Limited": "yes"}):
+            page.set_extra_http_headers(header)
+            page.goto(f"http://127.0.0.1:{port}/")
+            expect(page.get_by_role("button", name="Submit")).to_be_enabled()
+            page.wait_for_load_state("networkidle")
+            sent += [page.evaluate(SENT)]
+    page.context.close()
+    first, second = sent
+    assert second <= most < 20 < first  # the text says so: Many users

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from check import check_name
 from conftest import BASE_IMAGE, ROOT, engine_here
-from maintain import lint
+from maintain import lint, serve_docs
+from server import free_port
 
 WORKFLOWS = {
     file.relative_to(ROOT).as_posix(): yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -42,7 +43,7 @@ NOT_RUN = {
 }
 RUN = ["bash .github/publish.sh", 'make model APP="$APP"', 'make check APP="$APP"']
 RUN += ['make docker APP="$APP"', 'make docker-smoke APP="$APP"', "tag=$(printf", "{"]
-RUN += ["# shellcheck disable"]
+RUN += ["# shellcheck disable", "python3 scripts/maintain/serve_docs.py"]
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def github(tmp_path):
     places = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     environment = {**os.environ, **{name: str(place) for name, place in places.items()}}
 
-    def run_step(beginning, **settings):
+    def run_step(beginning, status=0, **settings):
         runs = {step["run"] for _, step in STEPS if step.get("run", "").startswith(beginning)}
         (text,) = runs
         for place in places.values():
@@ -71,7 +72,7 @@ def github(tmp_path):
             text=True,
             timeout=280,
         )
-        assert ended.returncode == 0, ended.stdout
+        assert ended.returncode == status, ended.stdout
         return ended.stdout, *(place.read_text() for place in places.values())
 
     return run_step
@@ -92,7 +93,7 @@ def test_a_workflow_may_only_read_unless_a_job_says_why(name):
     for job in workflow["jobs"].values():
         given = job.get("permissions", {})
         written = {what for what, how in given.items() if how == "write"}
-        assert written <= {"packages", "pages", "id-token"}
+        assert written <= {"packages", "pages", "id-token", "issues"}
         text = (ROOT / name).read_text(encoding="utf-8")
         for what in written:
             assert re.search(rf"{what}: write # to ", text)
@@ -158,6 +159,85 @@ def test_each_weekly_command_is_one_with_its_settings(github, tmp_path, command)
     assert printed.startswith(f"{name} {{")
     for setting in settings:
         assert setting.partition("=")[2] in printed
+
+
+# --- SciLifeLab Serve's documentation -------------------------------------------------------------
+
+
+def test_each_statement_is_one_that_our_files_rely_on():
+    for *_, file, ours in serve_docs.STATEMENTS:
+        assert ours in " ".join((ROOT / file).read_text(encoding="utf-8").split()), file
+
+
+@pytest.fixture
+def look(github, httpserver, tmp_path):
+    """Return a function that runs the weekly step, and returns its issue and what it printed.
+
+    `changes` are made to the page about DOIs. Apart from them, the pages say what we rely on.
+    """
+    programs = {
+        # the step's own script, at another address and without waiting
+        "python3": f"""sed "s/^WAITS = .*/WAITS = [0, None]/" "$1" >{tmp_path}/look.py
+            exec {sys.executable} {tmp_path}/look.py "$ADDRESS" """,
+        "gh": """case $2 in list) echo "$OPEN" ;; create) cp "$6" "$ISSUE" ;; esac""",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    issue = tmp_path / "issue.md"
+
+    def run(changes=(), address="", already_open="", status=0):
+        text = "".join(
+            f"<p>So:\n<b>{said.upper()}</b></p>" for _, said, *_ in serve_docs.STATEMENTS
+        )
+        for page in {page for page, *_ in serve_docs.STATEMENTS}:
+            response = {"response_data": text, **(dict(changes) if page == serve_docs.DOI else {})}
+            httpserver.expect_request(f"/{page}_source/").respond_with_data(**response)
+        settings = {"ADDRESS": address or httpserver.url_for("/"), "RUNNER_TEMP": str(tmp_path)}
+        settings |= {"OPEN": already_open, "ISSUE": str(issue)}
+        settings |= {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        said, *_ = github("python3 scripts/maintain/serve_docs.py", status, **settings)
+        return issue.read_text() if issue.exists() else None, said
+
+    return run
+
+
+def test_while_the_pages_say_what_we_rely_on_there_is_no_issue(look):
+    assert look() == (None, "")
+
+
+CHANGED = {"response_data": "All apps are assigned a DOI."}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (CHANGED, r'lacks "automatically assigned a DOI", and docs/workshop/3-hosting\.md says .*'),
+        ({"status": 301, "headers": {"Location": "/doi/new/"}}, "has moved: http://.*/doi/new/"),
+        ({"status": 404}, "has moved: HTTP Error 404: NOT FOUND"),
+    ],
+)
+def test_a_page_that_changed_or_moved_becomes_an_issue(look, httpserver, changes, line):
+    moved = "<i>automatically</i> assigned a DOI"
+    httpserver.expect_request("/doi/new/").respond_with_data(moved)
+    issue, _ = look(changes)
+    address = re.escape(httpserver.url_for("/doi/_source/"))
+    assert re.match(rf"- {address} {line}\n", issue)
+    assert "application-hosting" not in issue
+
+
+def test_an_issue_that_is_still_open_is_not_opened_again(look):
+    assert look(CHANGED, already_open="SciLifeLab Serve's documentation has changed")[0] is None
+
+
+def test_a_page_that_does_not_respond_fails_the_job_and_is_no_issue(look):
+    issue, said = look({"status": 503}, status=1)
+    assert issue is None
+    assert re.search("/doi/_source/ could not be read: HTTP Error 503", said)
+    issue, said = look(address=f"http://127.0.0.1:{free_port()}/", status=1)
+    assert issue is None
+    assert issue is None
+    assert "Connection refused" in said
 
 
 # --- the linters ---------------------------------------------------------------------------------
