@@ -20,8 +20,8 @@ import pixels
 from PIL import Image
 
 AT_ONCE, LONGEST_S, MEGABYTES = 2, 20, 1500  # processes, and what each may take for an image
-TOO_MUCH = "This image takes too much memory to read. Save it as a PNG or JPEG, and try again."
-TOO_SLOW = f"This image takes over {LONGEST_S} s to read. Save it as a PNG or JPEG, and try again."
+TOO_MUCH = "This image takes too much memory to read. Save it as a PNG or JPEG and try again."
+TOO_SLOW = f"This image takes over {LONGEST_S} s to read. Save it as a PNG or JPEG and try again."
 READERS = queue.LifoQueue()
 for _ in range(AT_ONCE):
     READERS.put(None)  # started when it is needed

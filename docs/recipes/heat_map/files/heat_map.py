@@ -26,7 +26,7 @@ def add_to_page(read_image, preprocess, model, image, submit, clear, layer=None)
     layer is taken. Ends the program with a message if the network has none.
     """
     if not isinstance(model, torch.nn.Module):
-        sys.exit("heat_map looks into a PyTorch network, and `model` is none.")
+        sys.exit("heat_map needs a PyTorch network, but `model` is not one.")
     # layers of its own, which share the weights: predictions that run meanwhile are not noted down
     shared = [*model.parameters(), *model.buffers()]
     network = copy.deepcopy(model, {id(values): values for values in shared})
