@@ -151,7 +151,10 @@ REFUSED = {
         png_of_16_bits(with_some(RGB.astype("uint16"), 65535, 600)),
         DEEP,
     ),
-    "colours that are floats": (tiff(np.float32(RGB), photometric="rgb"), "numbers of type float32"),
+    "colours that are floats": (
+        tiff(np.float32(RGB), photometric="rgb"),
+        "numbers of type float32",
+    ),
     "packed, the highest byte first": (
         tiff((GREY * 4000).astype("int32"), byteorder=">", compression="zlib"),
         "32 bits in an unusual order",
