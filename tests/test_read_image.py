@@ -176,9 +176,9 @@ REFUSED = {
     "GIF, black at first": (saved(Image.new("RGB", PHOTO.size), "GIF", **FRAMES), "3 frames"),
     "animated WebP": (saved(Image.new("RGB", PHOTO.size), "WEBP", **FRAMES), "3 frames"),
     "animated PNG": (saved(Image.new("RGB", PHOTO.size), "PNG", **FRAMES), "3 frames"),
-    "JPEG without its end": (JPEG[:-2], "was cut off"),
-    "half a JPEG": (JPEG[: len(JPEG) // 2], "was cut off"),
-    "half a PNG": (saved(PHOTO, "PNG")[:100_000], "was cut off"),
+    "JPEG without its end": (JPEG[:-2], "its end is missing"),
+    "half a JPEG": (JPEG[: len(JPEG) // 2], "its end is missing"),
+    "half a PNG": (saved(PHOTO, "PNG")[:100_000], "its end is missing"),
     "damaged TIFF, group 4": (
         damaged(saved(PHOTO.convert("1"), "TIFF", compression="group4")),
         "Part of this file is damaged",
