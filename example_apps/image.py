@@ -19,8 +19,8 @@ import pixels
 from PIL import Image
 
 AT_ONCE, LONGEST_S, MEGABYTES = 2, 20, 1500  # processes, and what each may take for an image
-TOO_MUCH = "This image takes too much memory to read. Save it as a PNG or JPEG, and try again."
-TOO_SLOW = f"This image takes over {LONGEST_S} s to read. Save it as a PNG or JPEG, and try again."
+TOO_MUCH = "This image takes too much memory to read. Save it as a PNG or JPEG and try again."
+TOO_SLOW = f"This image takes over {LONGEST_S} s to read. Save it as a PNG or JPEG and try again."
 # glibc's settings: memory that is kept for the next photo, which is then read in 70 % of the time
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**25)}
 READERS = queue.LifoQueue()

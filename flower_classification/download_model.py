@@ -151,9 +151,9 @@ def main():
     if FILE.exists():
         fault = find_fault(FILE)
         if fault:
-            print(f"{FILE}: {fault}. It stays until a good one is there.", flush=True)
+            print(f"{FILE}: {fault}. It stays until there is a good one.", flush=True)
         elif args.file is None or filecmp.cmp(args.file, FILE, shallow=False):
-            return print(f"{FILE} is there already. Checked: size and {CHECK}.")
+            return print(f"{FILE} is already there. Checked: size and {CHECK}.")
     PART.parent.mkdir(parents=True, exist_ok=True)
     atexit.register(shutil.rmtree, PART.parent, ignore_errors=True)  # also after a failure
     if args.file:
@@ -171,7 +171,7 @@ def main():
         old = old.with_name(old.name + ".replaced")
     if old != FILE:
         os.replace(FILE, old)
-        print(f"The file that was there before is now {old}")
+        print(f"The previous file is now {old}")
     os.replace(PART, FILE)
     print(f"Saved {FILE}. Checked: size and {CHECK}.")
 
@@ -185,5 +185,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            error = f"the disk, or your quota, is full; make room in {FILE.parent}"
+            error = f"the disk or your quota is full; make room in {FILE.parent}"
         sys.exit(f"Nothing was saved: {error}.")

@@ -137,7 +137,9 @@ def train(args):
     work, source = args.out / "training", args.data or args.out / "training"
     checkpoint, best = work / "checkpoint.pth", work / "best.pth"
     if checkpoint.exists() and not args.resume:
-        sys.exit(f"A training run was cut off here. Continue with --resume, or delete {checkpoint}")
+        sys.exit(
+            f"A training run was interrupted here. Continue with --resume, or delete {checkpoint}"
+        )
     for folder in (work, source, args.out / "data"):
         folder.mkdir(parents=True, exist_ok=True)
     labels, samples = find_images(source, args.md5)
@@ -237,7 +239,7 @@ def main():
         sys.exit(f"{image}\nReplace it, then start again with --resume")
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        room = f"The disk, or your quota, is full. Make room in {args.out}, then: --resume"
+        room = f"The disk or your quota is full. Make room in {args.out}, then: --resume"
         sys.exit(room if full else str(error))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not re.search(NO_MEMORY, str(error)):

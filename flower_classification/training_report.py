@@ -135,6 +135,6 @@ def put_in_place(weights, file):
         old = old.with_name(f"{old.name}.replaced")
     if old != file:
         os.replace(file, old)
-        print(f"The weights that were there before are now {old}")
+        print(f"The previous weights are now {old}")
     os.replace(weights, file)
     print(f"Saved {file}. Look at curves.png, confusion.png and metrics.json in training/.")

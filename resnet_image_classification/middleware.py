@@ -250,7 +250,7 @@ class Guard:
             if any(Path(file).parent == Path(__file__).parent for file in files):
                 raise  # it is the app's own
             logging.getLogger("guard").warning("A call was refused: %.300r", error)
-            raise Refused(400, "This call fits no function: see Use via API.") from None
+            raise Refused(400, "This call matches no function: see Use via API.") from None
 
     async def get(self, path, request, send):
         """Pass on a GET; a result that is gone is told without a traceback in the log."""
@@ -364,7 +364,7 @@ class Guard:
             return {key: self.clean(each, counted, depth + 1) for key, each in kept.items()}
         counted["files"] += 1  # each costs a look at the disk, or a file on it
         if counted["files"] > (MAX_FILES if within else MAX_NAMED):
-            raise Refused(413, "These are too many files in one call.")
+            raise Refused(413, "Too many files in one call.")
         if within:
             path = self.save(url)
         if not is_upload(path, self.uploads):
@@ -428,7 +428,7 @@ class Guard:
         with contextlib.suppress(asyncio.TimeoutError):
             if not app.get_blocks()._queue.stopped and await asyncio.shield(self.check):
                 return JSONResponse({"detail": "The queue works."})
-        return JSONResponse({"detail": "The queue does not answer. Restart the app."}, 503)
+        return JSONResponse({"detail": "The queue does not respond. Restart the app."}, 503)
 
 
 async def is_alive(app):
@@ -533,7 +533,7 @@ def limited(request, largest, delimiter=None):
     """Return the request's `receive`, with a limit of bytes and of parts between delimiters."""
     size, parts, tail = 0, 0, b""
     if largest and int(request.headers.get("content-length") or 0) > largest:
-        raise Refused(413, f"This is too much at once: send up to {largest // 10**6} MB.")
+        raise Refused(413, f"This is too large. Send up to {largest // 10**6} MB.")
 
     async def receive():
         nonlocal size, parts, tail
@@ -541,12 +541,12 @@ def limited(request, largest, delimiter=None):
         chunk = message.get("body", b"")
         size += len(chunk)
         if largest and size > largest:
-            raise Refused(413, f"This is too much at once: send up to {largest // 10**6} MB.")
+            raise Refused(413, f"This is too large. Send up to {largest // 10**6} MB.")
         if delimiter:
             parts += (tail + chunk).count(delimiter)
             tail = (tail + chunk)[1 - len(delimiter) :]
             if parts > MAX_FILES + 10:  # a form has some parts that are no files
-                raise Refused(413, f"These are too many files: send up to {MAX_FILES} at once.")
+                raise Refused(413, f"Too many files. Send up to {MAX_FILES} at once.")
         return message
 
     return receive
@@ -569,12 +569,12 @@ def replay(request, body):
 
 BUSY = "Too many people are using this app right now. Please try again in a minute."
 ENDED = "This app has to be restarted by its host. Please try again in a few minutes."
-MANY_VALUES = f"These are too many values: send up to {MAX_VALUES} at once."
-GONE = "This result is not here any more. Please send your input again."
-NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
+MANY_VALUES = f"Too many values. Send up to {MAX_VALUES} at once."
+GONE = "This result is no longer available. Please send your input again."
+NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
 # a browser need not ask again for what has a digest in its name: some hosts limit requests
 KEPT = (b"cache-control", b"public, max-age=31536000, immutable")
-NO_ADDRESS = "The app opens no web addresses. Please download the file first, and send that."
+NO_ADDRESS = "The app does not open web addresses. Please download the file first and send that."
 NOTHING = "This app has nothing at this address."
 
 

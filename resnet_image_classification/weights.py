@@ -17,7 +17,7 @@ SAVE = 'Where the model was trained, run: torch.save(model.state_dict(), "weight
 CORRECT = 'Correct the network in main.py, below "Your model"'
 BEGINNINGS = {  # of files that torch.save() did not write
     b"version https://git-lfs": ("is a Git LFS pointer, not the weights", "Run: git lfs pull"),
-    b"\x89HDF\r\n": ("is an HDF5 file, as Keras writes it, and not one of PyTorch", SAVE),
+    b"\x89HDF\r\n": ("is an HDF5 file, as written by Keras, not a PyTorch file", SAVE),
     b"PK\x03\x04": ("is damaged or was cut off", AGAIN),  # a ZIP file without its end
 }
 SAFETENSORS = (
@@ -53,9 +53,9 @@ def load_model(build, file, classes=(), check=None):
             problem, remedy = error.args
     program = Path(__file__).with_name("download_model.py")
     if program.exists() and (remedy == AGAIN or not Path(file).exists()):
-        remedy = f'Fetch the weights with: python "{program}"'
+        remedy = f'Download the weights with: python "{program}"'
     elif program.exists() and remedy == CORRECT:
-        remedy += f', or fetch its weights with: python "{program}"'
+        remedy += f', or download its weights with: python "{program}"'
     sys.exit(f"{file} {problem}.\n{remedy}")
 
 
@@ -108,13 +108,13 @@ def read(file, classes=()):
             if wanted := not_allowed(file, error):
                 also = f" and {len(wanted) - 3} more" if len(wanted) > 3 else ""
                 wanted = f"{', '.join(wanted[:3])}{also}"
-                problem = f"holds objects that may run code and are not opened: {wanted}"
+                problem = f"was not opened, because it has objects that may run code: {wanted}"
                 raise Unusable(problem, SAVE) from None
             if "persistent_load of storage" in str(error):
-                problem = "is a whole model in an old format, which may run code and is not opened"
+                problem = "was not opened, because it is a whole model, which may run code"
                 raise Unusable(problem, SAVE) from None
             if start[:1] == b"\x80" and start[1:2] > b"\x02":  # torch.save() writes protocol 2
-                problem = "is a pickle, which may run code and is not opened"
+                problem = "was not opened, because it is a pickle, which may run code"
                 raise Unusable(problem, SAVE) from None
             raise Unusable("is damaged or was cut off", AGAIN) from None
 
@@ -158,12 +158,12 @@ def find_part(content, wanted):
     """Return the state of the one network in a file that has these names, or raise Unusable."""
     found = [*networks(content)]
     if not found:
-        raise Unusable(f"holds no weights, but a {type(content).__name__}", SAVE)
+        raise Unusable(f"has no weights but a {type(content).__name__}", SAVE)
     every = [(place, prefix, p) for place, state in found for prefix, p in parts(state, wanted)]
     fitting = [each for each in every if wanted <= each[2].keys()]
     if len(fitting) > 1:
         places = " and ".join(f"{place}{prefix.rstrip('.')}" for place, prefix, _ in fitting[:3])
-        raise Unusable(f"holds several such networks: {places}", SAVE)
+        raise Unusable(f"has several such networks: {places}", SAVE)
     if fitting:
         return fitting[0][2]
     candidates = [part for _, _, part in every] + [state for _, state in found]
@@ -213,12 +213,12 @@ def compare(state, own):
     named = [("lacks", lacks), ("has", more)]
     said = [f"{v} {', '.join(n[:3])}" + " ..." * (len(n) > 3) for v, n in named if n]
     if said:
-        raise Unusable(f"holds another model: it {' and '.join(said)}", CORRECT)
+        raise Unusable(f"has another model: it {' and '.join(said)}", CORRECT)
     for name, value in state.items():
         if value.shape != own[name].shape:
             shapes = [" x ".join(map(str, shape)) for shape in (value.shape, own[name].shape)]
             found = f"{name} is {shapes[0]}, but {shapes[1]} in main.py"
-            raise Unusable(f"holds another model, or another number of classes: {found}", CORRECT)
+            raise Unusable(f"has another model or another number of classes: {found}", CORRECT)
 
 
 def require_finite(state):
@@ -229,7 +229,7 @@ def require_finite(state):
             if not torch.isfinite(least) or not torch.isfinite(most):
                 raise Unusable(
                     f"has numbers in {name} that are NaN or infinite",
-                    "The training run failed. Take an earlier checkpoint, or train again.",
+                    "The training run failed. Use an earlier checkpoint or retrain.",
                 )
 
 
@@ -267,7 +267,7 @@ def try_two_images(model, labels, activation):
     again = [label for number, label in enumerate(labels) if label in labels[:number]]
     if again:
         problem = f'has an output for each label, but the label "{again[0]}" is there twice'
-        raise Unusable(problem, "Give each output a label of its own.")
+        raise Unusable(problem, "Give each output its own label.")
     outputs = outputs_for_two(model)
     if outputs is None:
         return
@@ -280,11 +280,11 @@ def try_two_images(model, labels, activation):
         raise Unusable(f"has {number} outputs, but there are {len(labels)} labels", remedy)
     after = activation(outputs)
     if number == 1 and (activation(torch.zeros(1, 1)) == 1).all():
-        problem = "has one output, of which a softmax always makes 1"
+        problem = "has one output, which a softmax always turns into 1"
         raise Unusable(problem, "Write in main.py: activation = torch.nn.Sigmoid()")
     sums_to_1 = (outputs >= 0).all() and (outputs.sum(1) - 1).abs().max() < 1e-3
     if number > 1 and sums_to_1 and (after - outputs).abs().max() > 1e-3:
-        problem = "gives probabilities already, so another activation makes wrong ones"
+        problem = "already gives probabilities, so another activation makes them wrong"
         raise Unusable(problem, "Write in main.py: activation = torch.nn.Identity()")
 
 

@@ -58,7 +58,7 @@ def read_settings(name, words):
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
-            sys.exit(f'"{word}" is no setting; those look like APP=sepia. {takes}')
+            sys.exit(f'"{word}" is not a setting; settings look like APP=sepia. {takes}')
         if key not in defaults and key.upper() in defaults:
             sys.exit(f"Settings are in capital letters: {key.upper()}={text}")
         if key not in defaults:

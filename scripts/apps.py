@@ -99,7 +99,7 @@ def find_app(name, root=ROOT):
             return app
     names = ", ".join(app.name for app in apps)
     problem = f'There is no app "{name}".' if name else "Which app? Set APP=..., such as APP=sepia."
-    sys.exit(f"{problem} The apps are: {names}.\n`make list` tells more.")
+    sys.exit(f"{problem} The apps are: {names}.\n`make list` shows more.")
 
 
 def main(argv=None):

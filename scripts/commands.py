@@ -19,7 +19,7 @@ FOR_YOUR_APP, FOR_THIS_REPOSITORY = {}, {}
 
 SETTINGS = {
     "APP": "an app, as in `make list`, or its folder elsewhere, such as ../leaf",
-    "HOST": "0.0.0.0 opens it to everyone in your network",
+    "HOST": "0.0.0.0 opens it to everyone on your network",
     "PORT": "the number in its address",
     "NAME": "a name for the new folder, such as leaf_disease",
     "FROM": "the app to copy from",

@@ -63,7 +63,7 @@ def write(app, found, tolerance):
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Write the reference predictions of an app.")
     parser.add_argument("app", help="its name, as in `make list`")
-    parser.add_argument("--yes", action="store_true", help="you have looked: write them")
+    parser.add_argument("--yes", action="store_true", help="you have checked them: write them")
     parser.add_argument(
         "--tolerance",
         type=float,

@@ -53,7 +53,7 @@ def make_venv():
         shutil.rmtree(VENV, ignore_errors=True)
         if "ensurepip" in made.stdout or "No module named venv" in made.stdout:
             sys.exit(
-                "This Python cannot make environments: its venv module is not whole.\n"
+                "This Python cannot make environments: its venv module is incomplete.\n"
                 "On Debian and Ubuntu: sudo apt install python3-venv"
             )
         sys.exit("The environment .venv could not be made:\n" + made.stdout.strip())
@@ -133,7 +133,7 @@ def install(requirements):
             # --no-deps: only these packages are looked for there, the others come as always
             pip("install", "--no-deps", "--extra-index-url", index, *torch)
         else:
-            print(f"PyTorch's own index ({index}) does not answer.")
+            print(f"PyTorch's own index ({index}) does not respond.")
             print("Taking the default build, which brings several GB for graphics cards.")
     print("Installing", ", ".join(package_name(line) for line in requirements), flush=True)
     pip("install", *requirements, *(word for file in constraints for word in ("-c", str(file))))

@@ -39,7 +39,7 @@ def labels_for(model, file):
         sys.exit(f"The model has {model.classes} classes, but there are {len(labels)} labels.")
     if len({*labels}) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
-        sys.exit(f'The label "{twice}" is there twice. Give each class a label of its own.')
+        sys.exit(f'The label "{twice}" is there twice. Give each class its own label.')
     return labels
 
 
@@ -114,7 +114,7 @@ def still_yours(model, labels, name):
             f"  {name}/main.py  transform_input=True if you began with torchvision's weights"
         )
     said.append(
-        f"  {name}/main.py  activation: softmax for one label an image, sigmoid for several"
+        f"  {name}/main.py  activation: softmax for one label per image, sigmoid for several"
     )
     if labels[0].endswith(NO_LABEL):
         said.append(f"  {name}/data/labels.txt  the labels, one per line, in the outputs' order")

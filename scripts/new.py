@@ -76,7 +76,7 @@ def problem(name, outside=False):
     names = {name, SUFFIX.sub("", name)}
     for app in find_apps():
         if taken := names & {*app.names}:
-            return f"would be mixed up with {app.file.relative_to(ROOT)}, also called {min(taken)}"
+            return f"would be confused with {app.file.relative_to(ROOT)}, also called {min(taken)}"
     return None
 
 
@@ -223,7 +223,7 @@ def folder_outside(text):
     if folder == ROOT or ROOT in folder.parents:
         sys.exit(f"OUT={text} is in the gallery. Leave OUT out, or name a place outside it.")
     if folder.exists():
-        sys.exit(f"OUT={text} is there already. Name a folder that is yet to be made.")
+        sys.exit(f"OUT={text} already exists. Name a new folder.")
     return folder
 
 
@@ -256,7 +256,7 @@ def leave_out_large_weights(folder):
     write(file, read(file) + "".join(f"data/{each.name}\n" for each in large))
     names = ", ".join(f"data/{each.name}" for each in large)
     return (
-        f"GitHub takes no file over 100 MB, so git leaves out {names}. Publish it, on Zenodo\n"
+        f"GitHub accepts no file over 100 MB, so git leaves out {names}. Publish it, on Zenodo\n"
         "for example, and let download_model.py of a classifier fetch it from there.\n"
     )
 

@@ -64,7 +64,7 @@ def check_label(prediction):
     if not confidences or confidences != sorted(confidences, reverse=True):
         raise Failed(f"the probabilities are not in order: {confidences}")
     if min(confidences) < 0 or sum(confidences) > 1.001:
-        raise Failed(f"these are no probabilities: {confidences}")
+        raise Failed(f"these are not probabilities: {confidences}")
     return f"{len(confidences)} labels, first {prediction['label']!r}, {confidences[0]:.3f}"
 
 

@@ -83,7 +83,7 @@ def main(argv=None):
     if file.name not in CHECKPOINTS:
         parser.error(f"{file.name} is not one of {', '.join(CHECKPOINTS)}")
     if file.exists():
-        parser.error(f"{file} is there already; it is not replaced")
+        parser.error(f"{file} already exists and is not replaced")
     make_checkpoint(file)
 
 

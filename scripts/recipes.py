@@ -93,7 +93,7 @@ def find_recipe(name):
     recipes = {recipe.name: recipe for recipe in find_recipes()}
     if name not in recipes:
         names = ", ".join(recipes)
-        sys.exit(f'There is no recipe "{name}". The recipes are: {names}.\n`make list` tells more.')
+        sys.exit(f'There is no recipe "{name}". The recipes are: {names}.\n`make list` shows more.')
     return recipes[name]
 
 

@@ -20,7 +20,7 @@ LOCAL = ("127.0.0.1", "localhost")
 
 def parse_port(text):
     if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; choose one from 1024 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; choose one from 1024 to 65535")
     return int(text)
 
 
@@ -100,7 +100,7 @@ def serve(host, port, name, queue=None, **changes):
         if host in LOCAL:
             print("Only this computer can open it. Ctrl-C stops it.", flush=True)
         else:
-            print(f"Everybody in your network can open it: http://{address_in_network()}:{port}")
+            print(f"Everyone on your network can open it: http://{address_in_network()}:{port}")
             print("Ctrl-C stops it.", flush=True)
         demo.block_thread()
 

@@ -17,7 +17,7 @@ def open_page(url, folder):
 
     if not url.startswith(("http://", "https://")):
         raise reference_predictions.Differs(
-            f'"{url}" is no address. Set URL=https://..., as in a browser.'
+            f'"{url}" is not an address. Set URL=https://..., as in a browser.'
         )
     local = httpx.URL(url).host in ("127.0.0.1", "localhost")
     try:
@@ -25,7 +25,7 @@ def open_page(url, folder):
     except Exception as error:  # whatever an address may respond
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise reference_predictions.Differs(
-            f"No Gradio app answers at {url} ({reason.rstrip(': ')}).\n"
+            f"No Gradio app responds at {url} ({reason.rstrip(': ')}).\n"
             "Does the page open in a browser? An app that was just started takes a minute."
         ) from None
 

@@ -129,9 +129,9 @@ def test_a_call_that_fits_no_function_is_refused_in_a_line(odd):
         ("call/level", {"data": 7}, "data"),
         ("call/level", {}, "data"),
         ("queue/join", {"data": ["Ada"], "fn_index": number["greet"]}, "Session hash not found"),
-        ("call/v2/nothing", {}, "fits no function"),
-        ("call/v2/greet", {"unknown": 1}, "fits no function"),
-        ("call/v2/greet", {}, "fits no function"),
+        ("call/v2/nothing", {}, "matches no function"),
+        ("call/v2/greet", {"unknown": 1}, "matches no function"),
+        ("call/v2/greet", {}, "matches no function"),
         ("cancel", {}, "session_hash"),
         ("reset", {}, "event_id"),
     ]
@@ -162,7 +162,7 @@ BODIES = {
     "no object": (b"7", 400, "This is not a JSON object."),
     "deep": (b"[" * 40_000, 400, "This is not JSON."),
     "deeper than any page": (json.dumps({"data": [DEEP]}), 400, "nested more than 50 levels"),
-    "10 MB": (b'{"data": ["' + b"x" * 10_000_000 + b'"]}', 413, "send up to 4 MB"),
+    "10 MB": (b'{"data": ["' + b"x" * 10_000_000 + b'"]}', 413, "Send up to 4 MB"),
     "many lists": (b'{"data": [[' + b"[]," * 60_000 + b"0]]}", 413, "up to 50000 at once"),
     "many numbers": (b'{"data": [[' + b"5," * 60_000 + b"0]]}", 413, "up to 50000 at once"),
     "bytes that are no text": (b"\xff\xfe\xfd", 400, "This is not JSON."),
@@ -190,7 +190,7 @@ def read_stream(url):
     return said.decode()
 
 
-GONE = "This result is not here any more. Please send your input again."
+GONE = "This result is no longer available. Please send your input again."
 
 
 @pytest.mark.parametrize("name", ["hello", "sepia"])
@@ -287,7 +287,7 @@ def test_chunked_calls_are_counted_as_they_arrive(running):
     assert small.status_code == 200
     large = (b"x" * 100_000 for _ in range(100))
     response = requests.post(served.url + url, data=large, headers=json_type, timeout=20)
-    assert (response.status_code, "send up to 4 MB" in response.text) == (413, True)
+    assert (response.status_code, "Send up to 4 MB" in response.text) == (413, True)
 
     def form(megabytes):
         yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.bin"\r\n\r\n'

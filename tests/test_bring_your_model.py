@@ -129,7 +129,7 @@ BAD = {
     "a pointer": (POINTER.encode(), "is a Git LFS pointer, not the weights. Run: git lfs pull"),
     "a web page": (b"<!DOCTYPE html><html>Sign in</html>", "is a web page (often one to sign in)"),
     "empty": (b"", "is empty. "),
-    "Keras": (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file, as Keras writes it"),
+    "Keras": (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file, as written by Keras"),
     "safetensors": (b"\x08\0\0\0\0\0\0\0" + b'{"a":{}}', "is a safetensors file. Run: torch.save("),
     "text": (b"0.1 0.2 0.3\n", "is damaged or was cut off. "),
 }
@@ -157,9 +157,9 @@ class Own(nn.Module):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([1, 2], "holds no weights, but a list. Where the model was trained, run: torch.save("),
-        ({"epoch": 3}, "holds no weights, but a dict. Where"),
-        (Own(), "holds objects that may run code and are not opened: "),
+        ([1, 2], "has no weights but a list. Where the model was trained, run: torch.save("),
+        ({"epoch": 3}, "has no weights but a dict. Where"),
+        (Own(), "was not opened, because it has objects that may run code: "),
     ],
 )
 def test_a_file_without_weights_says_what_is_in_it(tmp_path, content, message):
@@ -169,15 +169,15 @@ def test_a_file_without_weights_says_what_is_in_it(tmp_path, content, message):
 CHANGES = {
     "lacks": (
         lambda state: {n: v for n, v in state.items() if n[0] != "4"},
-        "holds another model: it lacks 4.weight, 4.bias. Correct the network in main.py",
+        "has another model: it lacks 4.weight, 4.bias. Correct the network in main.py",
     ),
     "more": (
         lambda state: {**state, **{f"{n}.bias": torch.ones(3) for n in (5, 6, 7, 8)}},
-        "holds another model: it has 5.bias, 6.bias, 7.bias ...",
+        "has another model: it has 5.bias, 6.bias, 7.bias ...",
     ),
     "other names": (
         lambda state: {"conv.weight": state["0.weight"]},
-        "holds another model: it lacks 0.weight, 0.bias, 1.weight ... and has conv.weight.",
+        "has another model: it lacks 0.weight, 0.bias, 1.weight ... and has conv.weight.",
     ),
     "other classes": (
         lambda state: build(5).state_dict(),
@@ -197,11 +197,11 @@ CHANGES = {
     ),
     "two networks": (
         lambda state: {"model": state, "model_ema": state},
-        "holds several such networks: ['model'] and ['model_ema']. Where the model",
+        "has several such networks: ['model'] and ['model_ema']. Where the model",
     ),
     "teacher and student": (
         lambda state: prefixed(state, "student.") | prefixed(state, "teacher."),
-        "holds several such networks: student and teacher.",
+        "has several such networks: student and teacher.",
     ),
 }
 
@@ -218,8 +218,8 @@ def test_weights_of_another_network_say_by_name_what_differs(tmp_path, state, ch
         (3, None, LABELS[:2], SOFTMAX, "has 3 outputs, but there are 2 labels. Write one label"),
         (3, None, [*LABELS, "dry"], SOFTMAX, "has 3 outputs, but there are 4 labels."),
         (3, None, ["rust", "dry", "rust"], SOFTMAX, 'the label "rust" is there twice. Give each'),
-        (1, None, ["rust"], SOFTMAX, "has one output, of which a softmax always makes 1. Write"),
-        (3, nn.Softmax(1), LABELS, SOFTMAX, "gives probabilities already, so another activation"),
+        (1, None, ["rust"], SOFTMAX, "has one output, which a softmax always turns into 1. Write"),
+        (3, nn.Softmax(1), LABELS, SOFTMAX, "already gives probabilities, so another activation"),
         (3, nn.Softmax(1), LABELS, SIGMOID, "torch.nn.Identity()"),
         (3, nn.Unflatten(1, (3, 1)), LABELS, SOFTMAX, "a row of numbers for each image, but [2, 3"),
     ],
@@ -476,9 +476,15 @@ def hostile(file, trap, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("state_dict", "it holds objects that may run code and are not opened: (posix|nt).mkdir"),
+        (
+            "state_dict",
+            "it was not opened, because it has objects that may run code: (posix|nt).mkdir",
+        ),
         ("older format", "(posix|nt).mkdir"),
-        ("whole model", "it holds objects that may run code and are not opened: (posix|nt).mkdir"),
+        (
+            "whole model",
+            "it was not opened, because it has objects that may run code: (posix|nt).mkdir",
+        ),
         ("protocol 2", "(posix|nt).mkdir|is damaged"),
         ("protocol 4", r"a pickle, saved by pickle or joblib, which may run code .*\.mkdir"),
         ("Keras", "a Keras model"),

@@ -367,8 +367,8 @@ BAD = {
     "an HTML page": "is a web page",
     "nothing": "is empty",
     "cut short": "is damaged or was cut off",
-    "another model": "holds another model",
-    "a list": "holds no weights, but a list",
+    "another model": "has another model",
+    "a list": "has no weights but a list",
 }
 
 
@@ -492,5 +492,5 @@ class NotAVgg(nn.Module):
 def test_flowers_refuses_a_whole_model_of_another_class(tmp_path):
     ended = run_with_weights(tmp_path, "flower", NotAVgg())
     assert ended.returncode == 1
-    assert "holds objects that may run code and are not opened: " in ended.stderr
+    assert "was not opened, because it has objects that may run code: " in ended.stderr
     assert "NotAVgg" in ended.stderr

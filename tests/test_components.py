@@ -22,7 +22,7 @@ from maintain.browser import find_browser
 from playwright.sync_api import expect
 from server import free_port
 
-NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
+NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 

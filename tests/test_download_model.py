@@ -514,7 +514,7 @@ def test_full_disk_is_told(app, server, my_file, way):
         sources = [server.url(path, reply(PAYLOAD * 10)) for path in ("/model", "/second")]
         app.write(*sources, max_bytes=4_000_000)
         ended = app.run(*["--file", my_file] * (way == "copy"))
-        assert_failed(app, ended, "the disk, or your quota, is full", str(app.data))
+        assert_failed(app, ended, "the disk or your quota is full", str(app.data))
         assert server.requests == ["/model"] * (way == "download")
         assert len(ended.messages) == 1
 

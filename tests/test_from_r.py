@@ -83,12 +83,12 @@ def test_r_sends_and_gets_letters_of_other_languages(run_r):
         (
             "sepia",
             'ask("sepia", list(path = "/etc/passwd"))',
-            "This file is not among the uploads any more, or never was.",
+            "This file was never uploaded, or was deleted.",
         ),
         (
             "sepia",
             'ask("sepia", list(path = "https://example.com/a.png"))',
-            "The app opens no web addresses. Please download the file first, and send that.",
+            "The app does not open web addresses. Please download the file first and send that.",
         ),
     ],
 )

@@ -28,9 +28,9 @@ from test_accessibility import serious
 pytestmark = pytest.mark.slow
 
 IMAGE = Path(get_image("lion.jpg"))
-NO_UPLOAD = "This file is not among the uploads any more, or never was. Please upload it again."
+NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
 SHOWN = [*STEPS[:4], "shout", *STEPS[4:], "cells", "colonies", "resnet"]
-NO_ADDRESS = "The app opens no web addresses. Please download the file first, and send that."
+NO_ADDRESS = "The app does not open web addresses. Please download the file first and send that."
 HAS_THEME = "[...document.querySelectorAll('link')].some(e => /theme.css/.test(e.href) && e.sheet)"
 CELLS = '"""Cells."""\nimport gradio as gr, helper\ngr.Interface(helper.f, None, "text").launch()'
 ADDED = {

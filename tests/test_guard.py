@@ -23,8 +23,8 @@ from calls import told
 from conftest import ROOT, started_main
 from server import free_port
 
-MESSAGE = "This file is not among the uploads any more, or never was. Please upload it again."
-NO_ADDRESS = "The app opens no web addresses. Please download the file first, and send that."
+MESSAGE = "This file was never uploaded, or was deleted. Please upload it again."
+NO_ADDRESS = "The app does not open web addresses. Please download the file first and send that."
 REFUSED = (422, MESSAGE), (422, NO_ADDRESS)
 NOTHING = {"detail": "This app has nothing at this address."}
 MARK = {"meta": {"_type": "gradio.FileData"}}

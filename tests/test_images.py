@@ -102,7 +102,7 @@ def test_an_engine_that_does_not_run_is_named(make, tmp_path):
     nowhere = f"unix://{tmp_path}/no.sock"
     ended = make("docker", "APP=hello", f"DOCKER={client}", DOCKER_HOST=nowhere)
     assert ended.returncode != 0
-    assert "is installed, but its engine does not answer" in ended.stdout
+    assert "is installed, but its engine does not respond" in ended.stdout
     assert "Traceback" not in ended.stdout
 
 

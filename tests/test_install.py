@@ -117,7 +117,7 @@ def test_torch_comes_without_that_index_too_and_is_asked_for_once(install, tmp_p
     ended = install("torch==2.0", "leaf==1.0", torch_index=dead)
     assert ended.returncode == 0, ended.stdout
     assert version(tmp_path, "torch") == "2.0"
-    assert f"({dead}) does not answer" in ended.stdout
+    assert f"({dead}) does not respond" in ended.stdout
     assert "Retrying" not in ended.stdout
 
 

@@ -72,7 +72,7 @@ def test_names_as_windows_and_macos_write_them_are_found(tmp_path, name, on_disk
 
 
 WRONG = {
-    "This is no CSV file": b"PK\3\4\0\0",  # a spreadsheet under the name of a list
+    "This is not a CSV file": b"PK\3\4\0\0",  # a spreadsheet under the name of a list
     "such": "".join(NAMES).encode("utf-16-le"),
     "in an unusual encoding": b"file\n\x81\x8d.jpg\n",
     "may be separated by , or by ;": b"a.jpg,1;2\nb.jpg,3;4\n",
@@ -86,7 +86,7 @@ def test_what_cannot_be_read_as_a_list_gets_a_message(tmp_path, message):
     (tmp_path / "list.csv").write_bytes(WRONG[message])
     with pytest.raises(SystemExit) as ended:
         next(listing.listed(tmp_path / "list.csv"), None)
-    message = "This is no CSV file" if message == "such" else message
+    message = "This is not a CSV file" if message == "such" else message
     assert ended.value.code.startswith(f"{tmp_path / 'list.csv'} cannot be read as a list. ")
     assert message in ended.value.code
     assert ended.value.code.count("\n") == 0

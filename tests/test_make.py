@@ -95,7 +95,9 @@ def test_a_wrong_command_or_setting_gets_a_message(make, words, message):
 
 
 def test_a_word_that_is_no_setting_gets_a_message():
-    assert '"hello" is no setting; those look like APP=sepia.' in launch("run", "hello").stderr
+    assert (
+        '"hello" is not a setting; settings look like APP=sepia.' in launch("run", "hello").stderr
+    )
 
 
 def test_a_file_or_folder_called_like_a_command_does_not_hide_it(tmp_path):
@@ -207,7 +209,7 @@ def test_make_run_prints_the_address_and_serves_this_computer_alone():
 @pytest.mark.slow
 def test_make_run_for_the_room_says_so():
     with make_run("APP=hello", "HOST=0.0.0.0") as server:
-        server.wait(said="Everybody in your network can open it")
+        server.wait(said="Everyone on your network can open it")
         if sys.platform == "linux":
             assert requests.get(f"http://{OTHER_ADDRESS}:{server.port}/", timeout=10).ok
 

@@ -113,7 +113,7 @@ def test_a_name_is_needed_and_cannot_be_given_twice(gallery):
     assert main.read_text() == "# my work\n"
     # nor one that differs only in what short names leave out
     message = run(gallery, "new", "NAME=leaf_classification", "FROM=resnet", works=False)
-    assert "would be mixed up with leaf/main.py" in message
+    assert "would be confused with leaf/main.py" in message
 
 
 def test_a_wrong_from_lists_the_apps(gallery):

@@ -140,7 +140,7 @@ def damaged(data):
 
 PALETTE = {"photometric": "palette", "colormap": np.stack([np.arange(256)] * 3).astype("uint16")}
 JPEG = saved(PHOTO, "JPEG", quality=90)
-DEEP = "16 bits per colour and does not use them all"
+DEEP = "16 bits per colour but does not use them all"
 REFUSED = {
     "12 in 16 bits, RGB PNG": (png_of_16_bits(RGB.astype("uint16") * 16), DEEP),
     "12 in 16 bits, one hot pixel": (
@@ -151,7 +151,10 @@ REFUSED = {
         png_of_16_bits(with_some(RGB.astype("uint16"), 65535, 600)),
         DEEP,
     ),
-    "colours that are floats": (tiff(np.float32(RGB), photometric="rgb"), "the type float32"),
+    "colours that are floats": (
+        tiff(np.float32(RGB), photometric="rgb"),
+        "numbers of type float32",
+    ),
     "packed, the highest byte first": (
         tiff((GREY * 4000).astype("int32"), byteorder=">", compression="zlib"),
         "32 bits in an unusual order",
@@ -173,20 +176,20 @@ REFUSED = {
     "GIF, black at first": (saved(Image.new("RGB", PHOTO.size), "GIF", **FRAMES), "3 frames"),
     "animated WebP": (saved(Image.new("RGB", PHOTO.size), "WEBP", **FRAMES), "3 frames"),
     "animated PNG": (saved(Image.new("RGB", PHOTO.size), "PNG", **FRAMES), "3 frames"),
-    "JPEG without its end": (JPEG[:-2], "was cut off"),
-    "half a JPEG": (JPEG[: len(JPEG) // 2], "was cut off"),
-    "half a PNG": (saved(PHOTO, "PNG")[:100_000], "was cut off"),
+    "JPEG without its end": (JPEG[:-2], "its end is missing"),
+    "half a JPEG": (JPEG[: len(JPEG) // 2], "its end is missing"),
+    "half a PNG": (saved(PHOTO, "PNG")[:100_000], "its end is missing"),
     "damaged TIFF, group 4": (
         damaged(saved(PHOTO.convert("1"), "TIFF", compression="group4")),
-        "A part of this file is damaged",
+        "Part of this file is damaged",
     ),
     "damaged TIFF, JPEG": (
         damaged(saved(PHOTO, "TIFF", compression="jpeg")),
-        "A part of this file is damaged",
+        "Part of this file is damaged",
     ),
-    "CZI": (b"ZISRAWFILE" + bytes(3000), "CZI file of a Zeiss microscope"),
-    "ND2": (b"\xda\xce\xbe\n" + bytes(3000), "ND2 file of a Nikon microscope"),
-    "LIF": (b"p\0\0\0" + bytes(3000), "LIF file of a Leica microscope"),
+    "CZI": (b"ZISRAWFILE" + bytes(3000), "CZI file from a Zeiss microscope"),
+    "ND2": (b"\xda\xce\xbe\n" + bytes(3000), "ND2 file from a Nikon microscope"),
+    "LIF": (b"p\0\0\0" + bytes(3000), "LIF file from a Leica microscope"),
     "SVS": (tiff(RGB, photometric="rgb", description="Aperio Image Library"), "SVS file"),
     "DICOM": (bytes(128) + b"DICM" + bytes(3000), "DICOM file"),
     "DICOM of JPEG 2000": (bytes(128) + b"DICM" + siz(0x8F), "DICOM file"),

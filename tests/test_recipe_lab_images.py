@@ -47,7 +47,7 @@ REFUSED = [
     ("only one channel", "imagej_stack.tif 2 2", "rgb.jpg 0 2"),
     ("values below 0", "negative.tif", "difference.tif", "int8.tif"),
     ("seems empty", "empty.tif", "empty_with_offset.tif"),
-    ("no numbers", "nan.tif", "infinite.tif"),
+    ("not numbers", "nan.tif", "infinite.tif"),
     ("type int64", "int64.tif"),
     ("several sizes", "two_sizes.tif"),
     ("damaged", "cut_short.tif"),

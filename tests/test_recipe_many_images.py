@@ -113,7 +113,7 @@ REFUSED = {
     "nothing in": lambda file: zip_file(file, dict.fromkeys(ADDED, b"1")),
     "more than 1,000 images": lambda file: zip_file(file, {f"{i}": b"" for i in range(1001)}),
     # the list of what is in it would take a gigabyte of memory
-    "holds more than 1,000": lambda file: zip_file(file, {f"{i}/": b"" for i in range(30_000)}),
+    "has more than 1,000": lambda file: zip_file(file, {f"{i}/": b"" for i in range(30_000)}),
 }
 
 

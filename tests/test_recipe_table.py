@@ -210,7 +210,7 @@ WRONG = {
     "Is “1.234” (row 2": f"{HEAD}\n1.234,3,1,1\n".replace(",", ";"),
     "more than 200,000 rows": f"{HEAD}\n" + LINE * 200_001,
     "over 1,000 cells": ",".join(map(str, range(1001))) + "\n",
-    "This is no CSV file.": b"\x89PNG\r\n\x1a\n\0\0\0",
+    "This is not a CSV file.": b"\x89PNG\r\n\x1a\n\0\0\0",
     "This file cannot be read. Open it in Excel": b"PK\3\4 no ZIP file",
     "is an old Excel file or has a password": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
 }

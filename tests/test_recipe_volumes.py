@@ -221,7 +221,7 @@ def test_all_48_ways_in_which_axes_can_go_lead_to_the_same_volume(made):
 
 NOTES = {
     "no_codes.nii.gz": "The file does not say where left and right, front and back are.",
-    "no_unit.nii.gz": "The file names no unit of length; millimetres are assumed.",
+    "no_unit.nii.gz": "The file gives no unit of length, so millimetres are assumed.",
     "oblique.nii.gz": "Slices are up to 20° oblique; letters name the nearest direction.",
     "numbers.zip": "numbers from 3 to 8, but there are only 6: some at the ends may be missing.",
 }
@@ -257,7 +257,7 @@ def test_a_tiff_stack_is_shown_as_it_is_stored_and_needs_a_voxel_size(files, sen
             assert corners(show((1, 1, z))[2], "RLAP") == expected("RLAP", end)
     for name, mm, message in (
         ("imagej.tif", "1 1 1", "has a voxel size of its own. Leave the field for it empty"),
-        ("plain.tif", "", "names no voxel size. Enter it above, in mm"),
+        ("plain.tif", "", "has no voxel size. Enter it above, in mm"),
         ("plain.tif", "1,1,1", "three numbers with spaces between them"),
         ("plain.tif", "1 1 0", "three numbers with spaces between them"),
     ):
@@ -274,7 +274,7 @@ REFUSED = {
     "time.nii.gz": "has 5 volumes, such as points in time",
     "flat.nii.gz": "has a single slice",
     "complex.nii.gz": "has colours or complex numbers",
-    "nan.nii.gz": "no numbers (NaN or infinite)",
+    "nan.nii.gz": "not numbers (NaN or infinite)",
     "cut.nii": "is damaged, or of a rare kind",
     "cut.nii.gz": "is damaged, or of a rare kind",
     "pair.hdr": "belongs to a file .img",
@@ -305,7 +305,7 @@ REFUSED = {
     "colours.tif": "has colours",
     "single.tif": "has a single slice",
     "spy.ome.tif": "Some slices of this stack are in another file",
-    "no_size.tif": "names no voxel size",
+    "no_size.tif": "has no voxel size",
 }
 
 

@@ -183,10 +183,10 @@ def test_a_page_that_is_none_is_told_with_a_message(served, capsys, monkeypatch)
         for server in (silent, other):
             url = f"http://127.0.0.1:{server.getsockname()[1]}/"
             said = run_verify(capsys, monkeypatch, app, url)
-            assert said.startswith(f"my_app: No Gradio app answers at {url} (")
+            assert said.startswith(f"my_app: No Gradio app responds at {url} (")
     said = run_verify(capsys, monkeypatch, app, f"http://127.0.0.1:{free_port()}/")
-    assert "No Gradio app answers at" in said
-    assert "is no address" in run_verify(capsys, monkeypatch, app, "my-app.example.org")
+    assert "No Gradio app responds at" in said
+    assert "is not an address" in run_verify(capsys, monkeypatch, app, "my-app.example.org")
 
 
 def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):

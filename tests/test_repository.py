@@ -83,7 +83,7 @@ def test_a_hook_of_another_repository_does_not_lead_git_there(gallery):
     ("out", "message"),
     [
         ("leaf", "OUT=leaf is in the gallery. Leave OUT out, or name a place outside it.\n"),
-        ("..", "OUT=.. is there already. Name a folder that is yet to be made.\n"),
+        ("..", "OUT=.. already exists. Name a new folder.\n"),
     ],
 )
 def test_a_wrong_out_gets_a_message(gallery, out, message):
@@ -100,7 +100,7 @@ def test_weights_that_github_refuses_stay_out_of_the_repository(gallery, monkeyp
     for name, value in ADA.items():
         monkeypatch.setenv(name, value)
     said = make_new.make_repository(folder)
-    assert "GitHub takes no file over 100 MB, so git leaves out data/large.onnx." in said
+    assert "GitHub accepts no file over 100 MB, so git leaves out data/large.onnx." in said
     kept = git(folder, "ls-files")
     assert ("data/small.pth" in kept, "data/large.onnx" in kept) == (True, False)
 

@@ -33,7 +33,7 @@ from torchvision.models import resnet18
 from workshop_blocks import run_by
 
 BIN = ROOT / ".venv-scale" / "bin"
-NOT_THERE = "The model is not there right now"
+NOT_THERE = "The model is being restarted"
 MACOS_TEMPORARY = "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T"
 BUSY = "Too many people are using this app right now. Please try again in a minute."
 scaled = pytest.mark.scale

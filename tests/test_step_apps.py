@@ -179,7 +179,7 @@ def test_in_its_image_a_step_app_has_the_limits_of_the_others(tmp_path, name):
 def test_what_use_via_api_shows_for_an_image_says_what_to_do(serve):
     """It shows an address, which the app does not open."""
     client = Client(serve(find_app("sepia")).url, verbose=False)
-    with pytest.raises(ValidationError, match="Please download the file first, and send that"):
+    with pytest.raises(ValidationError, match="Please download the file first and send that"):
         client.predict(handle_file("https://example.com/bus.png"), api_name="/sepia")
     client.close()
 

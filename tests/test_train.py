@@ -374,7 +374,7 @@ def test_no_memory_no_room_and_a_damaged_image_get_a_message(app, tmp_path, star
 
     with mounted(tmp_path / "small", "-o", "size=200m"):
         message = run([*line, "--out", str(tmp_path / "small")])
-        assert "The disk, or your quota, is full. Make room in " in message
+        assert "The disk or your quota is full. Make room in " in message
         assert not list((tmp_path / "small").rglob("*.pth*"))
 
     image = data / "flowers-102" / "jpg" / "image_00001.jpg"

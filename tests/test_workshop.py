@@ -600,17 +600,17 @@ scripts/run.py: Port <8080> is taken, perhaps by an app in another terminal.
 resnet_image_classification/weights.py: <image_classification_resnet18.pth> is missing<.>
 resnet_image_classification/weights.py: <...> is damaged or was cut off<.>
 resnet_image_classification/download_model.py: Nothing was saved. Try --url (a mirror) or --file (a copy): see --help.
-example_apps/middleware.py: This file is not among the uploads any more, or never was. Please upload it again.
-example_apps/middleware.py: This result is not here any more. Please send your input again.
+example_apps/middleware.py: This file was never uploaded, or was deleted. Please upload it again.
+example_apps/middleware.py: This result is no longer available. Please send your input again.
 example_apps/middleware.py: This app has nothing at this address.
 example_apps/middleware.py: Send this as JSON, with Content-Type: application/json.
-example_apps/middleware.py: This is too much at once: send up to <25> MB.
-example_apps/middleware.py: These are too many files: send up to <200> at once.
+example_apps/middleware.py: This is too large. Send up to <25> MB.
+example_apps/middleware.py: Too many files. Send up to <200> at once.
 example_apps/middleware.py: This function takes <3> value(s): see Use via API.
 example_apps/middleware.py: Too many people are using this app right now. Please try again in a minute.
 example_apps/middleware.py: The app's disk is full. Please try again later.
 scripts/container/engine.py: There is no <docker and no podman> here.
-scripts/container/engine.py: <docker> is installed, but its engine does not answer."""  # noqa: E501
+scripts/container/engine.py: <docker> is installed, but its engine does not respond."""  # noqa: E501
 
 
 @pytest.mark.parametrize("line", OF_THE_GALLERY.splitlines())

@@ -25,16 +25,16 @@ FEW = 1e-4  # of the pixels: what so few of them hold decides nothing
 FORMATS = ["PNG", "JPEG", "TIFF", "GIF", "WEBP", "AVIF", "BMP", "JPEG2000", "PPM", "ICO"]
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIC = "a HEIC photo, as iPhones take them. Save it as a JPEG"
-MICROSCOPE = "file of a {} microscope. Export one plane as a TIFF or PNG"
+MICROSCOPE = "file from a {} microscope. Export one plane as a TIFF or PNG"
 OTHERS = (  # what files of other kinds have in their first bytes, and where
     *((4, b"ftyp" + brand, HEIC) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
     (0, b"ZISRAWFILE", f"a CZI {MICROSCOPE.format('Zeiss')}"),
     (0, b"\xda\xce\xbe\n", f"an ND2 {MICROSCOPE.format('Nikon')}"),
     (0, b"p\0\0\0", f"a LIF {MICROSCOPE.format('Leica')}"),
-    (0, b"\x89HDF", "an HDF5 file, which may hold many images. Export one as a TIFF or PNG"),
-    (128, b"DICM", "a DICOM file. Export the image, without names in it, as a TIFF or PNG"),
+    (0, b"\x89HDF", "an HDF5 file, which may have many images. Export one as a TIFF or PNG"),
+    (128, b"DICM", "a DICOM file. Export the image without any names in it, as a TIFF or PNG"),
 )
-CONVERT = "Save it as a PNG with 8 bits, and try again."
+CONVERT = "Save it as an 8-bit PNG and try again."
 
 
 class Refused(Exception):
@@ -65,8 +65,8 @@ def read(path, enough=None, unless_shown=False):
                 refuse(f"This is {what} first.")
         if "truncated" in str(error) and len(data) > 1000:
             refuse(
-                "This file cannot be read as an image: it was cut off, and its end is missing. "
-                "Copy or download it once more."
+                "This file cannot be read as an image, because its end is missing. "
+                "Copy or download it again."
             )
         refuse("This file cannot be read as an image. Try a PNG, JPEG or TIFF file.")
 
@@ -90,7 +90,7 @@ def convert(data, enough):
     if image.mode[0] in "IF":  # grey with more than 8 bits
         image = Image.fromarray(to_8_bits(np.asarray(image), image.mode[0] == "I"))
     elif deep and is_dark(np.asarray(image)[..., :3]):  # Pillow keeps the upper 8 bits
-        refuse(f"This image has 16 bits per colour and does not use them all. {CONVERT}")
+        refuse(f"This image has 16 bits per colour but does not use them all. {CONVERT}")
     palette = image.getextrema() if image.mode == "P" else (0, 0)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -136,7 +136,7 @@ def is_deep(data):
     size = data.find(b"\xff\x4f\xff\x51", 0, 10_000)  # where JPEG 2000 says what it holds
     depth = data[size + 42] if size >= 0 and len(data) > size + 42 else 0
     if depth > 127:
-        refuse(f"This JPEG 2000 file has values below 0, or room for them. {CONVERT}")
+        refuse(f"This JPEG 2000 file has or allows values below 0. {CONVERT}")
     return depth > 7
 
 
@@ -160,7 +160,7 @@ def check_tiff(data):
         page = tiff.pages.first
         if "Aperio" in page.description:
             refuse(
-                "This is an SVS file of a slide scanner. Export a region as a TIFF or PNG first."
+                "This is an SVS file from a slide scanner. Export a region as a TIFF or PNG first."
             )
         series = tiff.series
     # those of the image itself: red, green, blue; cyan, magenta, yellow, black; or grey
@@ -173,7 +173,7 @@ def check_tiff(data):
     kind = str(page.dtype)
     kinds = ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float32")
     if kind not in (("uint8", "uint16") if colours > 1 else kinds):
-        refuse(f"This TIFF file holds numbers of the type {kind}. {CONVERT}")
+        refuse(f"This TIFF file has numbers of type {kind}. {CONVERT}")
     # Pillow 12.3 takes the bytes of packed 32-bit numbers in the order in which they are not
     swapped = tiff.byteorder == ">" and page.bitspersample == 32 and page.compression != 1
     if swapped or (deep and (page.planarconfig == 2 or page.photometric == 0)):
@@ -209,7 +209,7 @@ def extents(pixels, beyond, *shares):
 def to_8_bits(pixels, whole):
     """Return grey values, height x width, as 8 bits, scaled by the rule of read_image()."""
     if not np.isfinite([pixels.min(), pixels.max()]).all():
-        refuse(f"This image has values that are no numbers (NaN or infinite). {CONVERT}")
+        refuse(f"This image has values that are not numbers (NaN or infinite). {CONVERT}")
     beyond = 65535 if pixels.max() == 65535 else math.inf  # a scale bar
     (low, high), (dark, bright) = extents(pixels, beyond, FEW, 0.01)
     if low < -0.001 * abs(high):
@@ -240,7 +240,7 @@ def require_silence(said):
     """Refuse a file if libtiff had more to say about it than warnings."""
     said.seek(0)
     if any(b"Warning" not in line for line in said):
-        refuse("A part of this file is damaged. Copy or download it once more.")
+        refuse("Part of this file is damaged. Copy or download it again.")
 
 
 def main():
@@ -279,7 +279,7 @@ def answer(asked, said):
     except Refused as refused:
         told = {"refused": str(refused)}
     except OSError:
-        told = {"refused": "This file is not here any more. Please upload it again."}
+        told = {"refused": "This file is no longer here. Please upload it again."}
     except MemoryError:
         sys.exit()  # which tells image.py
     sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")

@@ -33,7 +33,7 @@ def find_engine():
         sys.exit(f"There is no {chosen or 'docker and no podman'} here.\n{INSTALL}, and try again.")
     name = installed[0][0]
     sys.exit(
-        f"{name} is installed, but its engine does not answer.\n"
+        f"{name} is installed, but its engine does not respond.\n"
         "Start Docker Desktop, or on Linux: sudo systemctl start docker, and see that you may use"
         f" it: `{name} info` says more."
     )

@@ -59,7 +59,7 @@ def require_possible(image, tag):
         )
     if tag == "latest":
         sys.exit(
-            "SciLifeLab Serve would go on with an older image of the tag latest.\n"
+            "SciLifeLab Serve would keep using an older image with the tag latest.\n"
             "Set TAG=v1, next time TAG=v2; or leave TAG out, and one is made from the files."
         )
     if tag and not TAG.fullmatch(tag):

@@ -18,8 +18,8 @@ BEGINNINGS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 SAVE = 'In Excel: "Save as", "CSV UTF-8".'
-NO_TEXT = f"This is no CSV file. {SAVE}"
-NO_ENCODING = f"Its letters are in an unusual encoding. {SAVE}"
+NO_TEXT = f"This is not a CSV file. {SAVE}"
+NO_ENCODING = f"Its text is in an unusual encoding. {SAVE}"
 TWO_SEPARATORS = "Its cells may be separated by {} or by {}. Say which in a first line: sep=;"
 
 

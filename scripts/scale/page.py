@@ -23,7 +23,7 @@ from scale import cluster, form
 TRIES = 3  # a node that leaves may take two replicas; an image that ends each is not asked forever
 WAIT_S = 20  # for a prediction, before looking whether there are replicas at all
 LOOK_S = 3  # between two looks at the weights
-GONE = "The model is not there right now: it is being started again. Please try again in a minute."
+GONE = "The model is being restarted. Please try again in a minute."
 
 
 def running(name):
@@ -113,12 +113,12 @@ def follow_weights(app, replicas):
                     flush=True,
                 )
                 continue
-            print("New weights: the replicas take them one after the other ...", flush=True)
+            print("New weights: the replicas load them one after another ...", flush=True)
             try:
                 deploy(app, replicas)
                 print("All replicas have the new weights.", flush=True)
             except RuntimeError:
-                print(f"Not all replicas could take them: {reason(app.name)}", flush=True)
+                print(f"Not all replicas could load them: {reason(app.name)}", flush=True)
         before = now
 
 
@@ -144,7 +144,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     app = find_app(options.app)
     if not options.replicas.isdigit() or not 1 <= int(options.replicas) <= 1000:
-        sys.exit(f"REPLICAS={options.replicas} is no number of replicas: choose 1 to 1000.")
+        sys.exit(f"REPLICAS={options.replicas} is not a number of replicas: choose 1 to 1000.")
     replicas = int(options.replicas)
     try:
         tree = form.read(app)
@@ -155,7 +155,7 @@ def main(argv=None):
         signal.signal(stop, signal.default_int_handler)
     cores, on_cluster = os.cpu_count() or 1, bool(os.environ.get("RAY_ADDRESS"))
     if not on_cluster and replicas > cores:
-        print(f"This computer has {cores} cores: more than {cores} replicas bring nothing here.")
+        print(f"This computer has {cores} cores: more than {cores} replicas don't help here.")
     print(f"Starting {min(2, replicas)} of up to {replicas} replicas of {app.name} ...", flush=True)
     try:
         with cluster.joined(max(cores, replicas)):

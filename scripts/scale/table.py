@@ -61,7 +61,7 @@ class CsvTable:
             lines = old.readlines(1000)
             header = next(csv.reader([lines[0].decode("utf-8", "replace")]))
             if header != COLUMNS:
-                sys.exit(f"{file} is there already, and is another table. Choose another OUT=.")
+                sys.exit(f"{file} already exists and is another table. Choose another OUT=.")
             old.truncate(end_of_last_line(old))
 
     def write(self, rows):

@@ -144,7 +144,7 @@ def read_labels(file):
     except FileNotFoundError:
         labels = []
     except UnicodeDecodeError:
-        sys.exit(f"{file} is no text in UTF-8.\nSave it as UTF-8 in your editor.")
+        sys.exit(f"{file} is not UTF-8 text.\nSave it as UTF-8 in your editor.")
     if not labels or not all(labels) or len({*labels}) < len(labels):
         problem = "is missing or empty, has an empty line, or has a label twice"
         sys.exit(f"{file} {problem}.\nWrite a label for each output, in their order.")

@@ -31,7 +31,7 @@ def gc_content(letters, window, step=1):
 def analyse(file, text, window, step):
     """Return the GC content of whole sequences, and of windows along them."""
     if file and text:
-        refuse("There is a file and a text. Please remove one of them.")
+        refuse("There is both a file and a text. Please remove one of them.")
     if not window or not step:
         refuse("Please fill in the window and the step.")
     records, how = read_sequences(decode(file) if file else text or "")

@@ -117,7 +117,7 @@ def read_csv(lines):
         how = f'CSV with the columns "{titles[name]}" and "{titles[sequence]}"'
         lines = lines[1:]
     elif len(titles) != 2:
-        refuse(f'Line {number}: no column is called "sequence". Please give it that title.')
+        refuse(f'Line {number}: no column is called "sequence". Please give one that title.')
     records = []
     for number, line in lines:
         fields = split(line, number, separator)

@@ -47,7 +47,7 @@ def read_table(file, columns, words):
     _, titles = next(rows, (0, []))
     titles = [" ".join(str(title or "").split()) for title in titles]
     if len(titles) == 1 and re.search("[,;\t]", titles[0]):
-        refuse(f"There are fewer titles than cells in a row, or more. {COMMAS}")
+        refuse(f"The titles and the cells in a row differ in number. {COMMAS}")
     places = find_columns(titles, columns)
     numbers = [column for column in columns if column not in words]
     for number, cells in rows:
@@ -93,7 +93,7 @@ def find_columns(titles, columns):
         there = ", ".join(f"“{title}”" for title in titles[:20])
         refuse(
             f"Missing: {', '.join(f'“{column}”' for column in lacking)}. The first row must have "
-            f"the titles of the columns, spelt so. It has: {there}."
+            f"the titles of the columns, spelt like this. It has: {there}."
         )
     if double := [column for column, found in places.items() if len(found) > 1]:
         refuse(f"There is more than one column “{double[0]}”. Please rename or delete the others.")

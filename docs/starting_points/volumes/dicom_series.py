@@ -69,7 +69,7 @@ def unpack(path):
             if not entry.is_dir() and not any(map(is_leftover, entry.filename.split("/")))
         ]
         if len(entries) > MOST_FILES:
-            refuse(f"This ZIP file holds more than {MOST_FILES:,} files.")
+            refuse(f"This ZIP file has more than {MOST_FILES:,} files.")
         size = 0
         for entry in entries:
             if entry.flag_bits & 1:

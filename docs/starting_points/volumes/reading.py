@@ -43,7 +43,7 @@ class Volume(NamedTuple):
         try:
             return np.load(Path(self.folder, "volume.npy"), mmap_mode="r")
         except FileNotFoundError:
-            refuse("This volume is not here any more. Please press Submit again.")
+            refuse("This volume is no longer here. Please press Submit again.")
 
     @property
     def summary(self):

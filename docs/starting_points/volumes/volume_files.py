@@ -38,7 +38,7 @@ def read(path, folder, typed):
     else:
         found = read_nifti(path, start, folder)
     if found.mm is None and not typed:
-        refuse("This file names no voxel size. Enter it above, in mm, for x, y and z: 0.5 0.5 2")
+        refuse("This file has no voxel size. Enter it above, in mm, for x, y and z: 0.5 0.5 2")
     if found.mm is not None and typed:
         refuse("This file has a voxel size of its own. Leave the field for it empty.")
     values, mm, notes = found.values, typed or found.mm, found.notes
@@ -49,7 +49,7 @@ def read(path, folder, typed):
         stored = "".join(nib.aff2axcodes(found.affine))
         values, mm = to_ras(values, found.affine, notes)
     if not np.isfinite(values).all():
-        refuse("This volume has values that are no numbers (NaN or infinite). Replace them.")
+        refuse("This volume has values that are not numbers (NaN or infinite). Replace them.")
     np.save(Path(folder, "volume.npy"), values.astype("float32", copy=False))
     low, high = found.window or usual(values)
     return {
@@ -124,7 +124,7 @@ def read_nifti(path, start, folder):
     notes = []
     unit = header.get_xyzt_units()[0]
     if unit == "unknown":
-        notes.append("The file names no unit of length; millimetres are assumed.")
+        notes.append("The file gives no unit of length, so millimetres are assumed.")
     factor = {"unknown": 1, "micron": 1e-3, "mm": 1, "meter": 1000}[unit]
     mm = np.array(header.get_zooms()[:3], float) * factor
     affine = nifti_affine(header)

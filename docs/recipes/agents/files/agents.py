@@ -140,5 +140,7 @@ def look_at(predict, image, uploads):
         try:
             file.write_bytes(base64.b64decode(image.partition(",")[2]))
         except ValueError:
-            refuse("This is no data URI: it must begin with data:image/jpeg;base64, or the like.")
+            refuse(
+                "This is not a data URI: it must begin with data:image/jpeg;base64, or the like."
+            )
         return predict({"path": str(file)})

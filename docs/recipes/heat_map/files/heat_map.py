@@ -1,4 +1,4 @@
-"""Show which part of an image spoke for the network's prediction: Grad-CAM, by Captum.
+"""Show which part of an image led to the prediction of a network, with Grad-CAM from Captum.
 
     heat_map.add_to_page(read_image, preprocess, model, image, submit, clear)
 
@@ -26,7 +26,7 @@ def add_to_page(read_image, preprocess, model, image, submit, clear, layer=None)
     layer is taken. Ends the program with a message if the network has none.
     """
     if not isinstance(model, torch.nn.Module):
-        sys.exit("heat_map looks into a PyTorch network, and `model` is none.")
+        sys.exit("heat_map needs a PyTorch network, but `model` is not one.")
     # layers of its own, which share the weights: predictions that run meanwhile are not noted down
     shared = [*model.parameters(), *model.buffers()]
     network = copy.deepcopy(model, {id(values): values for values in shared})
@@ -66,7 +66,7 @@ def last_map(network, batch):
 def heat_of(grad_cam, batch):
     """Return where the most likely class of one image was found, as a tensor of height x width.
 
-    From 0, which is nothing, to 1, which is most; or all 0 where nothing spoke for the class.
+    From 0, which is nothing, to 1, which is most; or all 0 if nothing led to the class.
     `batch` is a tensor of 1 x 3 x height x width. Method: Selvaraju et al. 2017,
     https://doi.org/10.1109/ICCV.2017.74
     """

@@ -68,7 +68,7 @@ def read_tiff(path, plane, channel, limits):
     except (Refused, MemoryError):
         raise
     except Exception:  # tifffile has many errors for a damaged file
-        refuse("This TIFF file is damaged, or of a rare kind. Save it as a PNG, and try again.")
+        refuse("This TIFF file is damaged, or of a rare kind. Save it as a PNG and try again.")
     return image
 
 
@@ -130,13 +130,13 @@ def scale(values, page, limits):
     """Return values of height x width, or height x width x 3, with 8 bits: 0 is black."""
     kind, bits = str(page.dtype), page.bitspersample
     if kind not in KINDS:
-        refuse(f"This TIFF file holds numbers of the type {kind}. Save it with 32 bits or fewer.")
+        refuse(f"This TIFF file has numbers of type {kind}. Save it with 32 bits or fewer.")
     if kind == "uint8" and bits == 8 and not limits:
         shades = values
     else:
         values = values.astype(np.result_type(values.dtype, "float32"))
         if not np.isfinite(values).all():
-            refuse("This image has values that are no numbers (NaN or infinite). Replace them.")
+            refuse("This image has values that are not numbers (NaN or infinite). Replace them.")
         # of 16 bits, cameras often use 10, 12 or 14; fewer bits are all used
         if limits or (kind[0] in "bu" and bits < 16):
             low, high = limits or (0, 2**bits - 1)

@@ -28,7 +28,7 @@ MAX_UPLOAD = 100_000_000  # bytes that are sent at once; SciLifeLab Serve lets n
 MAX_COSTLY = 5  # images that go beyond what one may take
 MAX_UNPACKED = 500_000_000  # bytes of all images in ZIP files
 LIMITS = (
-    f"Up to {MAX_FILES} files and {MAX_UPLOAD // 10**6} MB at once. ZIP files may hold up to "
+    f"Up to {MAX_FILES} files and {MAX_UPLOAD // 10**6} MB at once. ZIP files may have up to "
     f"{MAX_IMAGES:,} images and unpack to {MAX_UNPACKED // 10**6} MB."
 )
 # a row of the CSV file: probabilities from 0 to 1, the most likely class first; what could not be
@@ -77,7 +77,7 @@ class ListIsShort(io.FileIO):
 
     def read(self, size=-1):
         if size > 1000 * MAX_IMAGES:  # a name and what belongs to it take some 100 bytes
-            refuse(f"A ZIP file holds more than {MAX_IMAGES:,} images. Please make several.")
+            refuse(f"A ZIP file has more than {MAX_IMAGES:,} images. Please make several.")
         return super().read(size)
 
 
@@ -91,7 +91,7 @@ def open_zip(upload):
         except gr.Error:
             raise
         except Exception:  # zipfile has many errors for a damaged file
-            refuse(f"{name} is damaged, or is no ZIP file. Please make it again.")
+            refuse(f"{name} is damaged, or is not a ZIP file. Please make it again.")
         images = []
         for image in archive.infolist():
             parts = image.filename.replace("\\", "/").split("/")
