@@ -159,7 +159,11 @@ def save_scientific(folder):
         "empty.tif": ((noise + 100).astype(deep), {}, "seems empty"),
         "empty_with_offset.tif": ((noise + 300).astype(deep), {}, "seems empty"),
         "nan.tif": (np.where(whole > 9000, whole, np.nan).astype("float32"), {}, "not numbers"),
-        "infinite.tif": (np.where(whole > 9000, whole, np.inf).astype("float32"), {}, "not numbers"),
+        "infinite.tif": (
+            np.where(whole > 9000, whole, np.inf).astype("float32"),
+            {},
+            "not numbers",
+        ),
         "float16.tif": (grey_ramp(1).astype("float16"), {}, "type float16"),
         "float64.tif": (grey_ramp(1).astype("float64"), {}, "type float64"),
         "int8.tif": ((grey_ramp(100) - 50).astype("int8"), {}, "type int8"),
