@@ -80,6 +80,7 @@ def tab_to(page, element):
 
 
 @pytest.mark.parametrize("name", ["hello", "multi-input", "examples", "progress", "themed"])
+@pytest.mark.long
 def test_a_greeting_by_keyboard_alone(open_app, page, name):
     open_app(name)
     field = page.locator("textarea").first

@@ -194,8 +194,8 @@ def test_callers_cost_a_page_neither_its_state_nor_its_place(attacked):
     page.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["busy for ever", "cancelled"])
+@pytest.mark.long
 def test_a_dead_queue_is_found_by_the_health_check(tmp_path, how):
     """And by nothing else: the page stays open."""
     folder = make_attacked(tmp_path / "app")
@@ -247,7 +247,7 @@ def test_no_form_freezes_an_app(running, name):
         assert (response.status_code, len(response.json())) == (200, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_memory_levels_off_whatever_callers_send(attacked):
     """Texts of 4 MB took 30 MB each, for 100 sessions; what nobody reads took all there is."""
     served, process = attacked
@@ -342,7 +342,7 @@ def test_a_response_that_is_never_read_is_counted(attacked):
             connection.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_image_that_takes_gigabytes_or_minutes_costs_others_nothing(tmp_path):
     """Each is refused in words, or read; meanwhile the page opens and another user's is read."""
     names = ("guard.py", "middleware.py", "image.py", "pixels.py", "launcher.py", "sepia_app.py")
@@ -492,7 +492,7 @@ def test_a_call_that_never_arrives_whole_is_ended(tmp_path):
             connection.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_half_uploads_leave_the_disk(tmp_path):
     """Deleting a file that is still written frees nothing."""
     folder = make_small(tmp_path / "app")

@@ -91,7 +91,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("result", "status", "shown"),
     [
@@ -101,6 +100,7 @@ if __name__ == "__main__":
         ("'everybody'", "The app gives two users the same: nothing can be checked.", ""),
     ],
 )
+@pytest.mark.long
 def test_load_notices_a_result_that_is_somebody_else_s(tmp_path, capsys, result, status, shown):
     app = tmp_path / "greeting_app.py"
     app.write_text(APP.format(result=result), encoding="utf-8")

@@ -213,8 +213,8 @@ def test_nothing_is_kept(served):
     assert requests.get(served.url + "monitoring/summary", timeout=10).status_code in (403, 404)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
+@pytest.mark.long
 def test_port_from_the_environment_no_usage_report_and_a_clean_end(app, tmp_path):
     # "True" is what counts in a terminal, where the variable is not set
     environment = {"GRADIO_TEMP_DIR": tmp_path, "GRADIO_ANALYTICS_ENABLED": "True"}
@@ -228,8 +228,8 @@ def test_port_from_the_environment_no_usage_report_and_a_clean_end(app, tmp_path
     assert not Path(file).exists(), "an upload outlived the app"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("app", ["resnet"], indirect=True)
+@pytest.mark.long
 def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
     """The app as it is, but for the clock: every second what is older than ten."""
     copy = tmp_path / "app"
@@ -442,7 +442,7 @@ def test_no_form_of_file_runs_code(classifier, tmp_path, name):
         assert not trap.exists(), form
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_older_resnet_files_load_as_well(tmp_path):
     """torchvision's first file of these weights has the format before zip and fewer entries."""
     copy = tmp_path / "app"
@@ -456,7 +456,6 @@ def test_older_resnet_files_load_as_well(tmp_path):
     assert ended.stdout.strip() == "5", ended.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     [
@@ -465,6 +464,7 @@ def test_older_resnet_files_load_as_well(tmp_path):
         *map(long, ("module. state_dict", "whole DataParallel", "older format")),
     ],
 )
+@pytest.mark.long
 def test_flowers_weights_load_in_every_form_in_which_they_were_saved(tmp_path, form):
     copy = tmp_path / "app"
     shutil.copytree(find_app("flower").folder, copy, ignore=shutil.ignore_patterns("*.pth"))
@@ -488,7 +488,7 @@ class NotAVgg(nn.Module):
     """A whole model of a class that the flowers app does not know."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_flowers_refuses_a_whole_model_of_another_class(tmp_path):
     ended = run_with_weights(tmp_path, "flower", NotAVgg())
     assert ended.returncode == 1

@@ -205,6 +205,7 @@ def test_a_second_page(components):
     expect(page.get_by_label("Twice")).to_have_value("abab")
 
 
+@pytest.mark.long
 def test_a_login_of_the_author_s_own_and_a_mistake_in_it(tmp_path, browser):
     users = "lambda user, password: {'ada': 'secret'}[user] == password"
     old = "    demo.launch(**settings(demo))"
@@ -237,7 +238,7 @@ def test_a_login_of_the_author_s_own_and_a_mistake_in_it(tmp_path, browser):
         page.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_function_that_is_renamed_while_gradio_reloads_the_app(tmp_path):
     folder, port = copy_bare(tmp_path / "app"), free_port()
     environment = {"GRADIO_TEMP_DIR": str(tmp_path / "uploads"), "PORT": str(port)}

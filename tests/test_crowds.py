@@ -57,6 +57,7 @@ def same(one, two):
     return one.keys() == two.keys() and all(abs(one[k] - two[k]) < 1e-6 for k in one)
 
 
+@pytest.mark.long
 def test_each_of_60_users_gets_the_prediction_for_their_own_image(serve, classifier):
     url = serve(classifier("resnet")).url
     own = [make_photo("small", seed) for seed in range(60)]
@@ -137,6 +138,7 @@ def test_the_message_is_on_the_page(busy, browser, tmp_path):
     page.close()
 
 
+@pytest.mark.long
 def test_a_long_wait_survives_a_proxy_that_cuts_idle_connections(busy):
     """The proxy here cuts after 17 s, Serve's after 60 s; Gradio says every 15 s that it lives."""
     long = io.BytesIO()

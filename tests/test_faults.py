@@ -74,6 +74,7 @@ def files_in(folder):
     return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
+@pytest.mark.long
 def test_killed_app_leaves_uploads_only_until_the_next_start(copy, tmp_path):
     """And nothing of an app that still runs is touched."""
     folder, place = copy("bare"), tmp_path / "uploads"
@@ -95,6 +96,7 @@ def test_killed_app_leaves_uploads_only_until_the_next_start(copy, tmp_path):
     assert list(place.glob("gradio-*")) == []
 
 
+@pytest.mark.long
 def test_stalled_upload_hinders_nobody_and_who_leaves_leaves_nothing(copy, tmp_path):
     folder = copy("bare", "guard.py", "KEEP_S = 10, 1800", "KEEP_S = 1, 10")
     with started_main(folder, tmp_path / "uploads") as (served, _):
@@ -117,6 +119,7 @@ def test_stalled_upload_hinders_nobody_and_who_leaves_leaves_nothing(copy, tmp_p
         assert greet(served)
 
 
+@pytest.mark.long
 def test_what_no_page_uploads_is_deleted_too(copy, tmp_path):
     """Gradio's parser leaves files under another name than the page's where they are."""
     folder = copy("bare", "guard.py", "KEEP_S = 10, 1800", "KEEP_S = 1, 2")
@@ -131,6 +134,7 @@ def test_what_no_page_uploads_is_deleted_too(copy, tmp_path):
         assert greet(served)
 
 
+@pytest.mark.long
 def test_beyond_its_limit_the_oldest_uploads_go(copy, tmp_path):
     folder = copy("bare", "guard.py", "MAX_KEPT, MAX_OPEN = 2e9", "MAX_KEPT, MAX_OPEN = 1e6")
     guard = folder / "guard.py"
@@ -145,6 +149,7 @@ def test_beyond_its_limit_the_oldest_uploads_go(copy, tmp_path):
         assert [file.exists() for file in files] == [False, False, True, True, True]
 
 
+@pytest.mark.long
 def test_full_disk_is_told_and_the_app_goes_on(copy, tmp_path, browser):
     folder, place = copy("resnet"), tmp_path / "small"
     page = browser.new_page()  # not the fixture: the refusal is an error in the console
@@ -176,6 +181,7 @@ def test_temporary_folder_that_cannot_be_written_to_is_named(copy, tmp_path, kin
     assert "Traceback" not in printed
 
 
+@pytest.mark.long
 def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(copy, tmp_path):
     folder = copy("resnet")
     weights, example = next(folder.glob("data/*.pth")), folder / "data" / EXAMPLE
@@ -212,6 +218,7 @@ def test_variables_that_a_host_sets_do_no_harm(copy, tmp_path):
     assert "Traceback" not in printed
 
 
+@pytest.mark.long
 def test_a_root_path_that_is_none_gives_a_message(copy, tmp_path):
     uploads = str(tmp_path / "uploads")
     process = start_main(
@@ -222,6 +229,7 @@ def test_a_root_path_that_is_none_gives_a_message(copy, tmp_path):
     assert process.returncode == 1
 
 
+@pytest.mark.long
 def test_stop_during_a_prediction_finishes_it(copy, tmp_path):
     line = "    pixels = read_image(image, enough=1024)\n"
     folder = copy("resnet", "main.py", line, f"{line}    __import__('time').sleep(2)\n")
@@ -268,6 +276,7 @@ def test_proxy_that_does_not_respond_is_not_asked_for_this_computer(copy, tmp_pa
             assert greet(served)
 
 
+@pytest.mark.long
 def test_second_app_on_a_port_says_so_and_the_first_goes_on(copy, tmp_path):
     folder, place = copy("bare"), tmp_path / "uploads"
     with started_main(folder, place) as (served, _):
@@ -283,6 +292,7 @@ def test_second_app_on_a_port_says_so_and_the_first_goes_on(copy, tmp_path):
         assert greet(served)
 
 
+@pytest.mark.long
 def test_tab_left_open_over_a_restart_goes_on(copy, tmp_path, browser):
     folder, place, port = copy("bare"), tmp_path / "uploads", free_port()
     page = browser.new_page()  # not the fixture: a server that is away is an error in the console

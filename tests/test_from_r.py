@@ -48,6 +48,7 @@ def run_r(serve, classifier, tmp_path):
     return run
 
 
+@pytest.mark.long
 def test_r_calls_give_what_the_text_shows(run_r, tmp_path):
     program, sepia = run_by("test_r_calls_give_what_the_text_shows")
     (shown,) = [block.output for block in BLOCKS if block.text == program]

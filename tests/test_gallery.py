@@ -258,6 +258,7 @@ def test_each_app_keeps_its_limits(gallery):
 # ---- Servers of their own ----
 
 
+@pytest.mark.long
 def test_behind_a_proxy_the_addresses_of_apps_and_files_are_the_user_s(tmp_path):
     """The proxy takes the path /sub away before it asks the gallery."""
     proxy = {"X-Forwarded-Host": "apps.example.org", "X-Forwarded-Proto": "https"}
@@ -271,6 +272,7 @@ def test_behind_a_proxy_the_addresses_of_apps_and_files_are_the_user_s(tmp_path)
         assert '"https://apps.example.org/sub/sepia/gradio_api/file=' in response
 
 
+@pytest.mark.long
 def test_uploads_are_deleted_in_time_and_in_the_end(tmp_path):
     tree = copy_tree(tmp_path / "tree")
     file, clock = tree / "example_apps" / "guard.py", "SWEEP_S, KEEP_S = "
@@ -289,6 +291,7 @@ def test_uploads_are_deleted_in_time_and_in_the_end(tmp_path):
     assert not last.exists()
 
 
+@pytest.mark.long
 def test_it_stops_at_once_while_pages_are_open_and_functions_run(tmp_path):
     with serving(copy_tree(tmp_path / "tree") / "serve.py", tmp_path / "uploads") as gallery:
         # what an open page holds, and what a slow function is asked
@@ -355,6 +358,7 @@ def test_contradicting_pins_and_a_full_folder_give_a_message(tmp_path):
     assert "is not empty" in assemble(tree, tree)
 
 
+@pytest.mark.long
 def test_it_runs_by_python_main(assembled, tmp_path, page):
     with serving(assembled / "main.py", tmp_path / "uploads") as gallery:
         app = find_app(str(assembled / "main.py"))

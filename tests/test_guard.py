@@ -308,8 +308,8 @@ def test_an_app_by_its_file_alone_is_closed(classifier, tmp_path, private, name)
         check_closed(served, private)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hello", "sepia"])
+@pytest.mark.long
 def test_a_step_app_in_its_image_is_closed(tmp_path, private, name):
     """The files as the Dockerfile names them; `make docker-smoke` tries the image itself."""
     for source, target in (("launcher.py", "main.py"), (find_app(name).file.name, "app.py")):
@@ -387,7 +387,7 @@ for greeting in ("Hello ", "Hej "):  # the cell of a notebook, run again
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cell_of_a_notebook_can_launch_again(tmp_path):
     environment = {**os.environ, "PORT": str(free_port()), "GRADIO_TEMP_DIR": str(tmp_path)}
     command = [sys.executable, "-c", TWICE]

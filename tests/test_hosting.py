@@ -65,8 +65,8 @@ def test_a_browser_keeps_what_has_a_digest_in_its_name(running):
 SENT = "performance.getEntries().filter(e => e.transferSize && !/favicon/.test(e.name)).length"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "most"), [("bare", 2), ("resnet", 5)])
+@pytest.mark.long
 def test_a_page_opens_behind_a_limit_if_the_browser_has_been_there(
     running, browser, tmp_path, name, most
 ):

@@ -176,11 +176,11 @@ CHANGES = [
 
 
 @needs_engine
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "failure"),
     [CHANGES[0], *(long(*each) for each in CHANGES[1:4]), CHANGES[4]],
 )
+@pytest.mark.long
 def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, change, failure):
     (tmp_path / "Dockerfile").write_text(f"FROM {built}\n{change}\n")
     engine, tag = engine_here(), "broken"
@@ -192,7 +192,7 @@ def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, chang
 
 
 @needs_engine
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_image_beyond_the_memory_of_a_container_costs_others_nothing(built, tmp_path):
     """One of 45 megapixels: the engine ends the process that reads it, or the app, and restarts."""
     port = free_port()

@@ -111,7 +111,7 @@ def test_torch_comes_from_pytorch_s_own_index_where_that_responds(install, tmp_p
 
 
 @linux
-@pytest.mark.slow
+@pytest.mark.long
 def test_torch_comes_without_that_index_too_and_is_asked_for_once(install, tmp_path):
     dead = f"http://127.0.0.1:{free_port()}"
     ended = install("torch==2.0", "leaf==1.0", torch_index=dead)
@@ -121,14 +121,14 @@ def test_torch_comes_without_that_index_too_and_is_asked_for_once(install, tmp_p
     assert "Retrying" not in ended.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_step_app_installs_no_torch_and_does_not_ask_for_it(install, index, tmp_path):
     assert install("leaf==1.0").returncode == 0
     assert not [path for path in index.asked if "torch" in path]
     assert version(tmp_path, "torch") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_second_start_asks_nobody_until_something_changes(install, index, tmp_path):
     assert install("leaf==1.0").returncode == 0
     index.asked.clear()
@@ -142,7 +142,7 @@ def test_a_second_start_asks_nobody_until_something_changes(install, index, tmp_
     assert version(tmp_path, "leaf") == "1.0"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_constraints_choose_the_version_and_a_change_of_them_counts(install, tmp_path):
     for version_ in ("1.0", "1.1"):
         (tmp_path / "constraints.txt").write_text(f"leaf=={version_}\n")
@@ -158,7 +158,7 @@ def test_only_the_packages_asked_for(install, tmp_path):
     assert version(tmp_path, "torch") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_package_that_cannot_be_had_gives_a_message_and_is_tried_again(install, tmp_path):
     ended = install("leaf==9.9")
     assert ended.returncode != 0
@@ -168,7 +168,7 @@ def test_a_package_that_cannot_be_had_gives_a_message_and_is_tried_again(install
     assert install("leaf==9.9").returncode != 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_environment_that_was_left_half_made_is_mended(install, tmp_path):
     assert install("leaf==1.0").returncode == 0
     shutil.rmtree(next(tmp_path.glob(".venv/lib/python*/site-packages/pip")))
@@ -198,8 +198,8 @@ def foreign(tmp_path):
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["PIP_USER", "pip.conf", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"])
+@pytest.mark.long
 def test_settings_meant_for_another_python_change_nothing(install, tmp_path, foreign, name):
     ended = install("leaf==1.0", **foreign[name])
     assert ended.returncode == 0, ended.stdout

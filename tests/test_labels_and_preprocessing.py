@@ -87,7 +87,7 @@ def random_image(seed):
     return Image.fromarray((pixels + noise).clip(0, 255).astype("uint8"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_predictions_are_those_of_plain_pytorch(app, trained_network, tmp_path):
     """Whatever makes the app fast: for 100 random images, the same labels and probabilities."""
     labels = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]

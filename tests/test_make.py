@@ -271,7 +271,7 @@ def test_smoke_of_a_step_app_is_green(make):
     assert "All is well: 1 of 1 apps" in ended.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_smoke_of_a_classifier_without_weights_says_that_labels_mean_nothing(make):
     ended = make("smoke", "APP=resnet")
     assert ended.returncode == 0, ended.stdout

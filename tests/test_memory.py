@@ -38,9 +38,9 @@ async def make_predictions(url, name, own, number):
         await asyncio.gather(*map(stay, own))
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize(("name", "step"), [("bare", 300), long("resnet", 2_000)])
+@pytest.mark.long
 def test_memory_and_uploads_level_off(classifier, tmp_path, name, step):
     """With each session remembered, `bare` would grow by 2 MB in 100 calls."""
     folder = tmp_path / name

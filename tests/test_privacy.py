@@ -39,7 +39,7 @@ runpy.run_path(file, run_name="__main__")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_path, page):
     port, app = free_port(), classifier("resnet")
     environment = {"PORT": str(port), "GRADIO_TEMP_DIR": str(tmp_path / "uploads")}

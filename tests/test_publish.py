@@ -200,7 +200,7 @@ def remove(*what):
 
 
 @needs_engine
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_app_is_built_and_tried_and_one_that_does_not_start_shows_why(
     github, gallery, workshop_ports_free
 ):

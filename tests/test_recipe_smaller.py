@@ -131,7 +131,7 @@ def network_with(file=None, operator="Add", domain=""):
     return model.SerializeToString()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_network_in_onnx_runs_no_code_and_reads_no_other_file(folder, tmp_path):
     trap = tmp_path / "trap"
     (tmp_path / "secret").write_bytes(bytes(16))

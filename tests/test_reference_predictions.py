@@ -123,6 +123,7 @@ def test_of_two_labels_that_are_as_likely_either_may_come_first(prediction, said
     assert found == said or found.startswith(said)
 
 
+@pytest.mark.long
 def test_bfloat16_needs_and_gets_a_tolerance_of_its_own(served, monkeypatch):
     app, module, _, client = served
     file = reference_predictions.expected_file(app)
@@ -189,6 +190,7 @@ def test_a_page_that_is_none_is_told_with_a_message(served, capsys, monkeypatch)
     assert "is not an address" in run_verify(capsys, monkeypatch, app, "my-app.example.org")
 
 
+@pytest.mark.long
 def test_make_expect_writes_only_what_the_author_has_looked_at(tmp_path):
     folder = make_app(tmp_path, "efficientnet_lite0")
     file = folder / "data" / "expected.json"

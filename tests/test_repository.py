@@ -200,7 +200,7 @@ def typed_in(folder, *command):
     return ended.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_clone_is_tried_and_changed_by_its_own_readme(gallery, tmp_path):
     folder, _ = new_out(gallery, "FROM=hello", **ADA)
     clone = tmp_path / "elsewhere" / "leaf"
@@ -217,7 +217,7 @@ def test_a_clone_is_tried_and_changed_by_its_own_readme(gallery, tmp_path):
     assert printed.endswith("All is well: 1 of 1 apps\n")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_clone_keeps_and_compares_its_reference_predictions(gallery, classifier):
     """Without the gallery and its `make`."""
     folder, _ = new_out(gallery, "FROM=resnet", **ADA)

@@ -232,9 +232,9 @@ def test_search_finds_a_word_and_leads_to_where_it_is(page, address):
     expect(page.locator("article mark", has_text="queue").first).to_be_visible()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", SOME)
+@pytest.mark.long
 def test_axe_finds_nothing_serious(page, address, path, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(DESK)
@@ -246,8 +246,8 @@ def test_axe_finds_nothing_serious(page, address, path, scheme):
         assert serious(page) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.long
 def test_axe_finds_nothing_serious_in_the_search_and_the_menu(page, address, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(PHONE)
@@ -311,7 +311,7 @@ def test_a_system_once_chosen_is_shown_in_every_pair(page, address, site):
     see("powershell", "bash")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_next_and_previous_lead_through_the_chapters_in_order(page, address):
     page.goto(address)
     for text in IN_ORDER:
@@ -321,7 +321,7 @@ def test_next_and_previous_lead_through_the_chapters_in_order(page, address):
     expect(page).to_have_url(address + path_of(IN_ORDER[-2]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_page_fits_a_phone(page, address):
     page.set_viewport_size(PHONE)
     for text in TEXTS:

@@ -161,8 +161,8 @@ def test_sepia_without_an_image_gives_a_message(client, tmp_path):
         assert str(tmp_path) not in str(error.value), name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hello", "sepia"])
+@pytest.mark.long
 def test_in_its_image_a_step_app_has_the_limits_of_the_others(tmp_path, name):
     """The files as the Dockerfile names them; `make docker-smoke` tries the image itself."""
     copy = shutil.copytree(ROOT / "example_apps", tmp_path / "app")

@@ -211,7 +211,7 @@ def test_wrong_files_get_a_message(training_data, training_set, tmp_path):
         training_data.check(start, "sha256", "dcbb9e9d")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_program_says_what_to_bring_where_there_is_no_network(app):
     message = run([sys.executable, app / "train_model.py"])
     folder = app / "training" / "flowers-102"

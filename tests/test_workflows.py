@@ -133,8 +133,8 @@ def test_the_steps_that_need_no_engine_run(github):
     assert "hello needs no model" in github('make model APP="$APP"', APP="hello")[0]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not engine_here(), reason=f"NO ENGINE for containers, or not {BASE_IMAGE}")
+@pytest.mark.long
 def test_the_steps_that_need_an_engine_run(github):
     assert "Built hello:" in github('make docker APP="$APP"', APP="hello")[0]
     assert "All is well" in github('make docker-smoke APP="$APP"', APP="hello")[0]

@@ -428,7 +428,7 @@ def copy_app(name, folder, port):
     return app
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_behind_a_proxy(tmp_path):
     """With the text's lines an app starts; without the last of them, it fails as the table says."""
     (lines,) = run_by("test_behind_a_proxy")
@@ -445,7 +445,7 @@ def test_behind_a_proxy(tmp_path):
     assert_in_table(printed.strip().splitlines()[-1], shown)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_behind_nginx_under_a_path(tmp_path, page):
     """The text's lines for nginx: the page has its style, and a result and its progress come."""
     (location,) = run_by("test_behind_nginx_under_a_path")
@@ -579,8 +579,8 @@ def test_the_message_of_a_docker_that_is_not_started_is_that_of_the_table():
     assert_in_table(printed, f"{shown} Is the docker daemon running?")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not engine_here(), reason="NO ENGINE for containers here")
+@pytest.mark.long
 def test_messages_of_a_container_are_those_of_the_table(tmp_path):
     engine = engine_here()
     image = ["--build-arg", "APP=hello", "--tag", "hello:windows", tmp_path]

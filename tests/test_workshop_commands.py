@@ -161,9 +161,9 @@ def reader(tmp_path):
     shutil.rmtree(reader.folder / ".venv", ignore_errors=True)  # several GB
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("whole", [False, long(True)])
+@pytest.mark.long
 def test_the_commands_work_as_typed_from_the_top(reader, record_property, whole):
     engine = engine_here()
     if engine and engine != ["docker"]:
