@@ -1,0 +1,68 @@
+"""Molecules: properties and drawings for SMILES, a CSV file or an SDF, by RDKit."""
+
+import os
+from pathlib import Path
+
+import gradio as gr
+from guard import prepare_uploads, settings
+from molecules import LIMITS
+from rdkit.Chem import QED, Crippen, Descriptors, rdMolDescriptors
+from reading import MOST, read_records
+from results import show
+
+DATA = Path(__file__).resolve().parent / "data"
+
+# ---- Your model ----
+TITLE = "Molecules"
+DESCRIPTION = "Weight, estimated logP, TPSA and QED (likeness to oral drugs, 0 to 1) of molecules."
+RESULTS = ["weight (g/mol)", "logP", "TPSA (Å²)", "QED"]
+
+
+def predict(molecule):
+    """Return a number for each of RESULTS; `molecule` is an RDKit molecule."""
+    return [
+        round(Descriptors.MolWt(molecule), 2),
+        round(Crippen.MolLogP(molecule), 2),
+        round(rdMolDescriptors.CalcTPSA(molecule), 1),  # of N and O; S and P don't count
+        round(QED.qed(molecule), 3),
+    ]
+
+
+# ---- End of your model ----
+EXAMPLE = """CC(=O)Oc1ccccc1C(=O)O aspirin
+CC(C)Cc1ccc(cc1)C(C)C(=O)O ibuprofen
+[Na+].[O-]C(=O)c1ccccc1 sodium benzoate
+CN1CCC[C@H]1c1cccnc nicotine with a mistake"""
+
+
+def predict_molecules(file: str, text: str, progress=gr.Progress()):
+    """Predict for each molecule of an uploaded file or of a text."""
+    records, unit = read_records(file, text, uploads)
+    return show(records, unit, predict, RESULTS, uploads, progress)
+
+
+prepare_uploads()  # in a folder of this run, where they are deleted on time
+uploads = os.environ["GRADIO_TEMP_DIR"]  # that folder: results are deleted with them
+demo = gr.Interface(
+    fn=predict_molecules,
+    inputs=[
+        gr.File(label="A CSV file with a column SMILES, or an SDF", height=130),
+        gr.Textbox(label="Or SMILES, one a line, each with a name if you like", lines=5),
+    ],
+    outputs=[
+        gr.Textbox(label="Read"),
+        gr.Gallery(label="Molecules", columns=3, object_fit="contain", buttons=["download"]),
+        gr.Dataframe(label="Results", max_height=300),
+        gr.File(label="All results as CSV"),
+    ],
+    examples=[[None, EXAMPLE], [str(DATA / "example.csv"), ""], [str(DATA / "example.sdf"), ""]],
+    title=TITLE,
+    description=DESCRIPTION,
+    article=f"Up to {MOST:,} molecules. {LIMITS}",
+    flagging_mode="never",  # no Flag button: it would save what users send
+    analytics_enabled=False,  # nothing is reported to Gradio's developers
+)
+
+if __name__ == "__main__":
+    demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full
+    demo.launch(**settings(demo))
