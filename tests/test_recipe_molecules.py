@@ -26,7 +26,9 @@ def test_it_makes_an_app_that_is_ready_for_serve_with_the_libraries_that_draw(tm
     folder = make_app(tmp_path, source="molecules")
     require_ready(folder)
     dockerfile = (folder / "Dockerfile").read_text()
-    assert re.search(r"install .*libxext6 libxrender1 \\\n(.|\n)*COPY requirements", dockerfile)
+    assert re.search(
+        r"install .*libexpat1 libxext6 libxrender1 \\\n(.|\n)*COPY requirements", dockerfile
+    )
 
 
 made, app = made_and_served("molecules")

@@ -47,7 +47,7 @@ demo = gr.Interface(
     fn=predict_molecules,
     inputs=[
         gr.File(label="A CSV file with a column SMILES, or an SDF", height=130),
-        gr.Textbox(label="Or SMILES, one a line, each with a name if you like", lines=5),
+        gr.Textbox(label="Or SMILES, one per line, each with a name if you like", lines=5),
     ],
     outputs=[
         gr.Textbox(label="Read"),

@@ -6,7 +6,7 @@ import re
 
 from rdkit import Chem, rdBase
 
-LONGEST, ATOMS, RINGS = 500, 300, 50  # letters of SMILES; with more, RDKit may take hours
+LONGEST, ATOMS, RINGS = 500, 300, 50  # letters of SMILES; with more, RDKit is slow
 LIMITS = f"SMILES may have {LONGEST} letters; molecules {ATOMS} atoms and {RINGS} rings."
 HINTS = {
     "AtomValenceException": "has too many bonds; is a charge missing?",

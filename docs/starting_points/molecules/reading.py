@@ -32,11 +32,11 @@ def read_records(file, text, uploads):
     Raises gr.Error if there are none or too many, or if it isn't clear where they are.
     """
     try:
-        if bool(file) == bool(text.strip()):
+        if bool(file) == bool((text or "").strip()):
             raise ValueError("Type SMILES, such as CCO, or choose a file, but not both.")
         if not file:
             file = Path(tempfile.mkdtemp(dir=uploads), "text")
-            file.write_text(text, encoding="utf-8")
+            file.write_text(text, encoding="utf-8", newline="")
         found, unit = find_records(Path(file))
         records = [*itertools.islice(found, MOST + 1)]
         if not 0 < len(records) <= MOST:
@@ -60,7 +60,7 @@ def find_records(file):
     if kind in (".csv", ".tsv") or TITLES.search(content.lower().lstrip().partition("\n")[0]):
         return of_table(numbered_rows(file)), "row"
     lines = enumerate(content.split("\n"), 1)
-    return (of_line(number, line, {"name": ""}) for number, line in lines if line.strip()), "line"
+    return (of_line(number, line) for number, line in lines if line.strip()), "line"
 
 
 def of_block(number, block):
@@ -68,11 +68,13 @@ def of_block(number, block):
     return Record(number, f"{block}\n", {"name": name, **{key: text.strip() for key, text in data}})
 
 
-def of_line(number, line, others):
+def of_line(number, line, others=None):
     """Return the record of SMILES; what follows them behind a space is the molecule's name."""
     smiles, _, rest = " ".join(line.split()).partition(" ")
     problem = "what is between | and | is not read: delete it" if rest.startswith("|") else ""
-    return Record(number, smiles, others | ({"name": rest} if rest else {}), problem)
+    if others is None or rest:
+        others = {"name": rest} if others is None else {**others, "behind SMILES": rest}
+    return Record(number, smiles, others, problem)
 
 
 def of_table(rows):

@@ -35,7 +35,11 @@ def show(records, unit, predict, results, uploads, progress):
         rows.append([record.number, *(record.others.get(title, "") for title in others), *row])
         shown.append([record.number, name, *row[1:], row[0]])
     file = folder / "molecules.csv"
-    titles = [unit, *(f"{title} (file)" if title in added else title for title in others), *added]
+    titles = [
+        unit,
+        *(f"{title} (file)" if title in (unit, *added) else title for title in others),
+        *added,
+    ]
     with open(file, "w", encoding="utf-8", newline="") as stream:
         safe_csv.writer(stream).writerows(
             [as_text(cell) for cell in row] for row in (titles, *rows)
