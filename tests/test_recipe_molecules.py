@@ -120,7 +120,7 @@ REASONS = {
     "C(C": "extra open parentheses at letter 2",
     "C1CC": "unclosed ring",
     "CN(C)(C)C": "atom 2 (N) has too many bonds; is a charge missing?",
-    "Cl[Na](Cl)O.CN(C)(C)(C)[Pt]": "atom 5 (N) has too many bonds; is a charge missing?",
+    "Cl[Na](Cl)O.CN(C)(C)(C)[Pt]": "atom 6 (N) has too many bonds; is a charge missing?",
     "n1cccc1": "atom 1 (N) is in a ring that can't be aromatic as written; is an [nH] missing?",
     "cC": "atom 1 (C) is written as aromatic, but not in a ring",
     "*CC": "has a placeholder, such as * or R, which has no properties",
@@ -128,7 +128,6 @@ REASONS = {
     "CCO |$_R1;;$|": "what is between | and | is not read: delete it",
     "C" * 501: "SMILES must have 1 to 500 letters",
     "C" * 301: "301 atoms; there may be 1 to 300",
-    ".".join(["[Na+]"] * 83): "math range error",  # of QED
 }
 NOTES = {
     "[13CH4]": "isotopes",
@@ -147,14 +146,16 @@ NOTES = {
 def test_each_molecule_keeps_its_line_with_a_reason_or_with_notes(send):
     lines = [*REASONS, *NOTES, "CCO same", "CCO same"]
     summary, drawn, shown, (_, *rows) = send("\n\n".join(lines))
-    assert [int(row[0]) for row in rows] == [row[0] for row in shown] == [*range(1, 46, 2)]
+    assert (
+        [int(row[0]) for row in rows] == [row[0] for row in shown] == [*range(1, 2 * len(lines), 2)]
+    )
     assert [row[-1] for row in rows] == [*REASONS.values(), *[""] * (len(NOTES) + 2)]
     assert [row[-2] for row in rows] == [*[""] * len(REASONS), *NOTES.values(), "", ""]
     assert [row[2] for row in rows] == [line.split(" ")[0][:500] for line in lines]
     assert {cell for row in rows[: len(REASONS)] for cell in row[3:7]} == {""}
     assert all(float(cell) >= -10 for row in rows[len(REASONS) :] for cell in row[3:7])
     assert len(drawn) == len(NOTES) + 2
-    assert "Without results: 13; the file says why for each.\nline 1: syntax error" in summary
+    assert "Without results: 12; the file says why for each.\nline 1: syntax error" in summary
     assert summary.count("\nline ") == 5
     assert "\n..." in summary
 
@@ -167,16 +168,15 @@ def test_a_broken_record_or_row_costs_no_other(send):
         one,
         two.replace(" N  ", " Qq ", 1),
         two.replace(" 14 15 ", " 17 15 ", 1),
-        two[:300],
+        two[:300] + "\n",
         two.replace(" N  ", " R# ", 1),
         four,
     ]
-    *_, (_, *rows) = send("$$$$\r\n".join(broken).replace("\n", "\r\n"), "a.sdf")
+    *_, (_, *rows) = send("$$$$\n".join(broken).replace("\n", "\r\n"), "a.sdf")
     assert [row[1] for row in rows] == ["aspirin", *["caffeine"] * 4, "sodium benzoate"]
-    damaged = r"damaged: .* on line \d+"
-    placeholder = "has a placeholder.*"
-    reasons = ["", "damaged: Element 'Qq' not found", damaged, damaged, placeholder, ""]
-    assert all(re.fullmatch(a, row[-1]) for a, row in zip(reasons, rows, strict=True)), rows
+    placeholder = REASONS["*CC"]
+    reasons = ["", "damaged: Element 'Qq' not found", "damaged", "damaged", placeholder, ""]
+    assert [row[-1] for row in rows] == reasons
     *_, (_, *rows) = send("id;smiles;pIC50\na;CCO;-1,5\nb;;2\nc;CCC;1;5\nd;CCC\n", "a.csv")
     problems = ["", "SMILES must have 1 to 500 letters", "4 cells for 3 titles", ""]
     assert [row[-1] for row in rows] == problems
@@ -218,8 +218,8 @@ def test_what_cannot_be_read_at_all_gets_a_message(send, message):
 def test_what_would_take_rdkit_forever_is_refused_at_once(send):
     began = time.monotonic()
     *_, (_, row) = send(cage(30), "a.sdf")
-    assert row[-1] == "more than 50 rings"
-    send(">" + "<" * 2_000_000 + "\nM  END\n", "a.sdf")
+    assert row[-1] == "more than 40 rings"
+    send("a\n>" + "<" * 2_000_000 + "\nM  END\n", "a.sdf")
     assert time.monotonic() - began < 10
 
 
@@ -268,7 +268,7 @@ def test_a_model_of_ones_own_is_put_in_as_the_page_says_and_rdkit_is_quiet(made)
     assert ended.stdout.splitlines() == [
         "None;too large for this model",
         "None;too large for this model",
-        "17.0;",
+        "17;",
         "None;unclosed ring",
         "None;a result is not a number",
     ]

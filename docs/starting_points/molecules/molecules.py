@@ -6,8 +6,11 @@ import re
 
 from rdkit import Chem, rdBase
 
-LONGEST, ATOMS, RINGS = 500, 300, 50  # letters of SMILES; with more, RDKit is slow
+LONGEST, ATOMS, RINGS = 500, 300, 40  # letters of SMILES; with more, RDKit is slow
 LIMITS = f"SMILES may have {LONGEST} letters; molecules {ATOMS} atoms and {RINGS} rings."
+BOND = re.compile(
+    r"(?m)^(?:M  V30 +\d+ +\d+ +(\d+) +(\d+)|([ \d]{3})([ \d]{3})[ \d]{3})"
+)  # in an SDF
 HINTS = {
     "AtomValenceException": "has too many bonds; is a charge missing?",
     "KekulizeException": "is in a ring that can't be aromatic as written; is an [nH] missing?",
@@ -27,6 +30,9 @@ def make_molecule(text):
     parse = Chem.MolFromMolBlock if "\n" in text else Chem.MolFromSmiles
     if "\n" not in text and not 0 < len(text) <= LONGEST:
         raise ValueError(f"SMILES must have 1 to {LONGEST} letters")
+    bonds = BOND.findall(text.partition("M  END")[0].replace("-\nM  V30 ", ""))
+    if len(bonds) - len({atom for bond in bonds for atom in bond}) > RINGS:
+        raise ValueError(f"more than {RINGS} rings")  # even reading these takes RDKit very long
     rdBase.LogToPythonStderr()
     with contextlib.redirect_stderr(io.StringIO()) as said:
         raw = parse(text, sanitize=False)

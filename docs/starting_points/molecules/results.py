@@ -3,14 +3,17 @@
 import math
 import re
 import tempfile
+import time
 from pathlib import Path
 
+import gradio as gr
 import safe_csv
 from molecules import LONGEST, describe, make_molecule
 from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
 SHOWN, DRAWN, NAMED = 100, 12, 5  # rows, drawings, and problems in the summary
+LONGEST_S = 300  # for all molecules of a user, while others wait
 NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)  # harmless in a file
 
 
@@ -24,7 +27,12 @@ def show(records, unit, predict, results, uploads, progress):
     rows, shown, drawings, problems = [], [], [], []
     others = [*dict.fromkeys(title for record in records for title in record.others)]
     added = ["SMILES", *results, "notes", "problem"]
+    began = time.monotonic()
     for record in progress.tqdm(records, desc="Predicting", unit="molecules"):
+        if time.monotonic() - began > LONGEST_S:
+            raise gr.Error(
+                f"This takes over {LONGEST_S} s. Divide the file.", print_exception=False
+            )
         molecule, row = predict_one(record, predict, results)
         name = next(iter(record.others.values()), "")
         if row[-1]:
