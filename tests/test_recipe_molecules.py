@@ -97,7 +97,7 @@ FORMS = {
     "CSV": (TABLE, "a.csv"),
     "a byte-order mark": ("\ufeff" + TABLE, "a.csv"),
     "another title": (TABLE.replace("SMILES", " Canonical_Smiles"), "a.csv"),
-    "two titles": (TABLE.replace("name,SMILES", "iso_smiles,smiles"), "a.csv"),
+    "two titles": (TABLE.replace("name,SMILES", "iso_smiles, smiles "), "a.csv"),
     "semicolons of Excel": (EXCEL, "a.csv"),
     "a first line for Excel": ("sep=;\n" + EXCEL, "a.txt"),
 }
