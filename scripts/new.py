@@ -39,6 +39,13 @@ TOO_LARGE = 100 * 2**20  # GitHub refuses larger files
 OF_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set while a hook of another one runs
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
 LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store training".split()
+# for the Dockerfile of a starting point
+DATA = "\n# What the app reads.\nCOPY --chown=app:app data/ data/\n"
+INSTALL = """
+# Libraries of Debian that a package below needs.
+RUN apt-get update && apt-get install -y --no-install-recommends {} \\
+    && rm -rf /var/lib/apt/lists/*
+"""
 WHERE = ("server_name", "server_port")  # what guard.py decides
 LONGEST = 40
 IMPOSSIBLE = (
@@ -141,10 +148,15 @@ def add_starting_point(point, folder):
     page.write_bytes(ours)
     add_imported(folder, SHARED)
     recipes.add_packages(folder, [point])
+    dockerfile = folder / "Dockerfile"
     if (folder / "data").exists():
-        dockerfile, app = folder / "Dockerfile", "\n# The app: all Python files"
-        data = "\n# What the app reads.\nCOPY --chown=app:app data/ data/\n"
-        write(dockerfile, read(dockerfile).replace(app, data + app))
+        add_above("\n# The app: all Python files", DATA, dockerfile)
+    if point.installs:
+        add_above("\n# Packages come before", INSTALL.format(" ".join(point.installs)), dockerfile)
+
+
+def add_above(place, lines, file):
+    write(file, read(file).replace(place, lines + place))
 
 
 def find_source(name):

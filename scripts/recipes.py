@@ -11,6 +11,7 @@ known about one is read from its page, README.md: there is no other registry.
     - begins with: `resnet`, `vgg11`             the first of them if there is no FROM=
     - not with: `heat_map`: why                  other recipes
     - takes away: `download_model.py`, `pooch`   files and packages that are not needed any more
+    - installs: `libxext6`                       packages of Debian for the image
 
     <!-- lines -->                               a block of code with the lines for main.py
 
@@ -34,6 +35,7 @@ from apps import ROOT
 FOLDERS = {"recipe": "docs/recipes", "starting point": "docs/starting_points"}
 TOPICS = ("images", "reliability", "another model", "tables", "sequences and molecules")
 TOPICS += ("speed and size", "programs and agents")
+FACTS = ("begins with", "not with", "takes away", "installs")
 # what only downloads weights
 DOWNLOAD = ("download_model.py", "pooch", "requests", "tqdm")
 BLOCK = re.compile(r"(?ms)^<!-- lines -->\n```python\n(.*?)^```$")
@@ -49,6 +51,7 @@ class Recipe(NamedTuple):
     sources: tuple
     not_with: tuple
     takes_away: tuple
+    installs: tuple
     block: str
 
     @property
@@ -77,7 +80,7 @@ def read_page(page):
         page,
         " ".join(summary.split()),
         facts["topic"],
-        *(named.get(fact, ()) for fact in ("begins with", "not with", "takes away")),
+        *(named.get(fact, ()) for fact in FACTS),
         block[1] if block else "",
     )
 
