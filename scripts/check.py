@@ -8,6 +8,7 @@ import ast
 import functools
 import os
 import re
+import sys
 import textwrap
 from typing import NamedTuple
 
@@ -22,6 +23,15 @@ KEYS = re.compile(
     rb"\b(A[KS]IA[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40}|hf_[A-Za-z0-9]{30})"
     rb"|-BEGIN [A-Z ]*PRIVATE KEY-"
 )
+# modules that are not called like their package
+MODULES = {
+    "pil": "pillow",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "bio": "biopython",
+}
+MODULES |= {"cv2": "opencv", "yaml": "pyyaml", "bs4": "beautifulsoup4", "skbio": "scikit-bio"}
+MODULES |= {"pytorch-grad-cam": "grad-cam", "google": "protobuf", "fitz": "pymupdf"}
 PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 IMAGE = rf"([a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/{PART}){{2,}}|[a-z0-9_-]+/{PART})(:.*)?"
 
@@ -65,6 +75,15 @@ class Source:
         names = [alias.name for node in self.of(ast.Import) for alias in node.names]
         names += [node.module or "" for node in self.of(ast.ImportFrom)]
         return {name.partition(".")[0] for name in names}
+
+    @property
+    def needed(self):
+        """The modules that it imports and cannot do without: not those in a `try`."""
+        tried = {id(n) for part in self.of(ast.Try) for n in ast.walk(part) if part.handlers}
+        nodes = [n for n in self.of(ast.Import, ast.ImportFrom) if id(n) not in tried]
+        names = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+        names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
+        return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
 
     @functools.cached_property
     def parts_of_paths(self):
@@ -253,6 +272,17 @@ def share(app):
 
 
 @rule
+def auth(app):
+    """Serve allows no login in an app. Remove auth= and choose on Serve who may see it."""
+    for source in app.launchers:
+        for call in source.calls("launch", "settings", "mount_gradio_app"):
+            if any(
+                each.arg == "auth" and ast.unparse(each.value) != "None" for each in call.keywords
+            ):
+                return source.file
+
+
+@rule
 def api_open(app):
     """Programs can call it past the queue. Write demo.queue(api_open=False)"""
     queues = [call for source in app.launchers for call in source.calls("queue")]
@@ -304,6 +334,20 @@ def pinned(app):
         name = re.match(r"\w[\w.-]* ?(\[.*\])? ?($|[;<>=~!])", line)
         if name and not re.match(r"[^;]*[^;<>~!]== ?[\w.+!-]+ ?([,;]|--|$)", line):
             return app.folder / "requirements.txt", line
+
+
+@rule
+def imported(app):
+    """The image has no package for the module {}. Write name==version"""
+    listed = [read(app.folder / f"{name}.txt") for name in ("requirements", "constraints")]
+    listed += re.findall(r"pip install ([^&|;]*)", app.docker)
+    listed = re.sub(r"\$\(.*?\)|\"?\$\w+\"?|--\S+", "", "\n".join(listed))  # no variables, options
+    listed = re.sub(r"[._-]+", "-", listed.lower())
+    for name in sorted({name for source in app.sources for name in source.needed}):
+        own = [app.folder / f"{name}.py", app.folder / name]
+        plain = name.lower().replace("_", "-")
+        if not any(map(os.path.exists, own)) and MODULES.get(plain, plain) not in listed:
+            return app.folder / "requirements.txt", name
 
 
 @rule
@@ -361,9 +405,10 @@ def weights(app):
 
 @rule
 def pointer(app):
-    """It is a Git LFS pointer, not the weights. Run git lfs pull"""
-    for file in app.weights:
-        if file.is_file() and file.stat().st_size < 1000 and b"git-lfs" in file.read_bytes():
+    """It is a Git LFS pointer, not the file itself. Run git lfs pull"""
+    for file in sorted({*app.image, *app.weights}):
+        start = file.read_bytes() if file.is_file() and file.stat().st_size < 1000 else b""
+        if start.startswith(b"version https://git-lfs"):
             return file
 
 

@@ -26,7 +26,7 @@ BUFFERS = ("running_mean", "running_var", "relative_position_index", "relative_c
 # what other files are, and what to do with them
 ONNX = ("an ONNX model", "Begin with: make new NAME=my_app FROM=smaller, and put it into data/")
 KERAS = ("a Keras model", 'It needs code of its own: docs/workshop/5-your-own-app.md, "Keras"')
-SKOPS = ("a scikit-learn model, saved by skops", "Begin with: make new NAME=my_app FROM=iris")
+SKOPS = ("a scikit-learn model, saved by skops", "Begin with: make new NAME=my_app FROM=table")
 PICKLE = "Where it was trained, save it with skops: skops.io.dump(model, 'model.skops')"
 TORCHSCRIPT = (
     "a TorchScript program, saved by torch.jit.save()",

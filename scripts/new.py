@@ -165,10 +165,14 @@ def copy_folder(app, folder, title, name):
         add_starting_point(app, folder)
     elif app.is_step:
         put_in(app.file, folder)
-    main, card = folder / "main.py", folder / "README.md"
+    main, card, dockerfile = (folder / n for n in ("main.py", "README.md", "Dockerfile"))
     summary = f'"""{title}: to be written: what the app does, in one line.'
     text = re.sub(r'\A"""[^\n]*?(?="""|\n)', summary, read(main))
-    write(main, re.sub(r'(?m)^TITLE = ".*"$', f'TITLE = "{title}"', text))
+    own = r'(?m)(^TITLE = |^    title=|^with gr\.Blocks\(title=)"[^"\n]*"'
+    write(main, re.sub(own, rf'\1"{title}"', text))
+    # neither this repository's address nor its licence; GitHub fills in that of the author's own
+    text = re.sub(r"(?m)^(ARG SOURCE=).*", r"\1", read(dockerfile))
+    write(dockerfile, re.sub(r' \\\n.*image\.licenses=".*"', "", text))
     if card.exists():
         text = re.sub(r"(?m)^title: .*$", f"title: {title}", read(card), count=1)
         note = "" if source == BARE else COPY_NOTE.format(source=source.name)
@@ -204,12 +208,15 @@ def next_steps(app, name, chosen=(), left=()):
         source = f"the starting point {app.name}"
     else:
         source = os.path.relpath(app.file if app.is_step else app.folder, ROOT)
+    weights = [] if points else sorted((folder_of(app) / "data").glob("*.pth"))
+    left_out = ", ".join(f"data/{file.name}" for file in weights if file != app.weights)
     code = "your function, its inputs and outputs, and the first line"
     other = ("requirements.txt", "each package that you import, as name==version")
     if not points and not app.is_step and (app.folder / "download_model.py").exists():
         source, code = f"{source}, without its weights", 'the part "Your model", and the first line'
         other = ("download_model.py", "where your weights are; or delete it, and put them in data/")
     after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"
+    after += f"\nNot copied: {left_out}. Copy it if your app loads it." * bool(left_out)
     if points or chosen:
         added = f", with {', '.join(each.name for each in chosen)}" if chosen else ""
         pages = ", ".join(each.page.relative_to(ROOT).as_posix() for each in [*points, *chosen])

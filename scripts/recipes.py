@@ -206,8 +206,14 @@ def take_away(names, folder):
     rows = file.read_text(encoding="utf-8").splitlines()
     rows = [row for row in rows if not {*pins.by_package(row)} & {*names}]
     file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8", newline="\n")
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8")
     for name in names:
         (folder / name).unlink(missing_ok=True)
+        # its row in the table of files, and the lines that have users run it
+        line = rf"(?m)^(\| `{name}`|python {name}|.*, so run `python {name}` before).*\n\n?"
+        text = re.sub(line, "", text) if name.endswith(".py") else text
+    card.write_text(text, encoding="utf-8", newline="\n")
 
 
 def show(kind, setting):
