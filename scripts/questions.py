@@ -90,10 +90,10 @@ def inputs_of(config, endpoint):
     return [component for component in inputs if component["type"] != "state"]
 
 
-def examples(client, endpoint, folder):
+def examples(client, endpoint):
     """Yield the values of each row of gr.Examples for a function, as a click on it sends them.
 
-    Files among them were downloaded into `folder`, where the client keeps what it receives.
+    Files among them are where the client keeps what it receives.
     """
     config, inputs = client.config, inputs_of(client.config, endpoint)
     numbers = [component["id"] for component in inputs]
@@ -143,7 +143,7 @@ def check_prediction(app, client, endpoint, description, folder):
 
     parameters, returns = description["parameters"], description["returns"]
     values, expected = INPUTS.get(app.file.name, (None, None))
-    values = values or next(examples(client, endpoint, folder), None)
+    values = values or next(examples(client, endpoint), None)
     made = [] if values else [*made_up(parameters, folder)]
     try:
         result = client.predict(*(made or sendable(values or [], folder)), api_name=endpoint)
