@@ -187,7 +187,7 @@ def verify(APP, URL):
     enter(ROOT / "example_apps" / "requirements.txt")
     import reference_predictions
 
-    return reference_predictions.verify([APP, f"--url={URL}"])
+    return reference_predictions.verify(APP, URL)
 
 
 @for_your_app

@@ -31,13 +31,14 @@ from pathlib import Path
 
 from apps import find_app
 from model import is_needed, is_there
-from questions import examples, inputs_of, is_in, message_of, replaced
+from questions import examples, inputs_of, is_in, replaced
 from server import Failed
 
 TOLERANCE, PREDICT_S, CONNECT_S = 0.02, 60, 30
 FILES = {"Image": ".jpg .jpeg .png .tif .tiff", "Audio": ".wav .mp3 .flac", "Video": ".mp4 .webm"}
 NUMBER = r"-?\d+(\.\d+)?([eE][-+]?\d+)?"
 SAME = "Is it the same model, prepared in the same way, with labels in its order?"
+AGAIN = "If the app is right, delete data/expected.json and type make expect again."
 TRAINING, RECORDED = "the model where it was trained", "what the author has looked at"
 
 
@@ -154,10 +155,12 @@ def ask(app, client, call):
     try:
         result = client.submit(*values, api_name=name).result(timeout=PREDICT_S)
     except AppError as error:
-        raise Differs(f"it gave no prediction: {message_of(error)}") from None
+        raise Differs(f"it gave no prediction: {error}") from None
+    except TimeoutError:
+        raise Differs(f"it took over {PREDICT_S} s") from None
     outputs = [*result] if len(known[name]["returns"]) > 1 else [result]
-    outputs = replaced(outputs, is_label, plain_label)
-    return replaced(outputs, is_in(client.download_files), LocalFile)
+    outputs = replaced(outputs, is_in(client.download_files), LocalFile)
+    return replaced(outputs, is_label, plain_label)
 
 
 def is_file(value):
@@ -341,7 +344,7 @@ def compare(app, client, show=None, content=None):
         if show:
             show(f"{in_words(call)}: {said if gap > tolerance else f'within {gap:.4f}'}")
     if wrong:
-        wrong.append(SAME)
+        wrong.append(SAME if origin == TRAINING else f"{SAME} {AGAIN}")
         raise Differs("\n      ".join(wrong))
     number = f"{len(calls)} call{'s' * (len(calls) > 1)}"
     if all(is_list_of_labels(call["outputs"][0]) for call in calls):
@@ -453,23 +456,17 @@ def open_page(url, folder):
         ) from None
 
 
-def verify(argv=None):
+def verify(name, url):
     """Compare a hosted page's predictions with the reference predictions of this folder."""
-    parser = argparse.ArgumentParser(description="Compare a hosted page with its references.")
-    parser.add_argument("app", help="its name, as in `make list`")
-    parser.add_argument("--url", default="", help="the address of the hosted page")
-    options = parser.parse_args(argv)
-    app = find_app(options.app)
+    app = find_app(name)
     with tempfile.TemporaryDirectory() as folder:
         try:
             read(app)  # before the page is asked
-            with closing(open_page(options.url, folder)) as client:
-                print(f"{options.url}: {compare(app, client)}.")
+            with closing(open_page(url, folder)) as client:
+                print(f"{url}: {compare(app, client)}.")
         except Differs as error:
             sys.exit(f"{app.name}: {error}")
-        except TimeoutError:
-            sys.exit(f"{options.url} took over {PREDICT_S} s to respond.")
         except KeyboardInterrupt:
             sys.exit("\nStopped.")
-        except Exception as error:  # what the app says, or the network does
-            sys.exit(f"{options.url} gave no prediction: {error}")
+        except Exception as error:  # what the network does
+            sys.exit(f"{url} gave no prediction: {error}")

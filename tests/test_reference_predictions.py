@@ -160,7 +160,7 @@ def run_verify(capsys, monkeypatch, app, url):
     """Run `make verify`; return its status and what it printed."""
     monkeypatch.setattr(reference_predictions, "find_app", lambda name: app)
     try:
-        reference_predictions.verify(["my_app", f"--url={url}"])
+        reference_predictions.verify("my_app", url)
     except SystemExit as error:
         return error.code
     return capsys.readouterr().out
@@ -390,7 +390,7 @@ with gr.Blocks(analytics_enabled=False) as demo:
 # what is said once the app has changed, for each of its functions
 CHANGED = {
     "text": r"Ada: 1: Hello Ada! and not Hello Ada\.",
-    "table": r"a, 1\.5, .*: (1 data 1 2|2 \d_result\.csv 2 2): 1\.65 and not 1\.5, with",
+    "table": r"1, 2, a, 1\.5, .*: (1 data 1 2|2 \d_result\.csv 2 2): 1\.65 and not 1\.5, with",
     "picture": r"lion\.jpg: 1 \d_image\.webp differs, with a tolerance",
     "sound": r"audio_sample\.wav: \d_\S+\.wav differs, with a tolerance",
     "measures": r"1234\.5: \{'area'.* and not \{'area'",
