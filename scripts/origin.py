@@ -14,7 +14,7 @@ from apps import ROOT
 NOTE = "copied_from.json"
 # an author changes main.py, requirements.txt, data/ and the texts; these stay as they are copied
 OURS = ["guard.py", "middleware.py", "image.py", "pixels.py", "weights.py", "cores.py"]
-OURS += ["start-script.sh"]
+OURS += ["version.py", "start-script.sh"]
 OURS += ["Dockerfile", ".dockerignore", "constraints.txt"]
 
 

@@ -162,7 +162,8 @@ def has_place(text, lines, line):
 
 def copy(recipe, folder):
     """Copy a recipe's files; raises ValueError if they import what the app does not have."""
-    files, ours = recipe.folder / "files", {"image", "cores", "weights", "guard", "middleware"}
+    ours = {"image", "cores", "weights", "version", "guard", "middleware"}
+    files = recipe.folder / "files"
     if not files.exists():
         return
     shutil.copytree(files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*"))
