@@ -88,7 +88,9 @@ def write(app, calls, tolerance):
 
     def plain(call):
         call = replaced(call, lambda value: isinstance(value, LocalFile), keep)
-        return replaced(call, lambda value: isinstance(value, float), lambda x: float(f"{x:.4g}"))
+        outputs = call["outputs"]  # an input stays as it is
+        short = replaced(outputs, lambda v: isinstance(v, float), lambda x: float(f"{x:.6g}"))
+        return {**call, "outputs": short}
 
     content = {"tolerance": tolerance, "from": "app", "calls": [*map(plain, calls)]}
     text = json.dumps(content, indent=1, ensure_ascii=False)
@@ -338,7 +340,7 @@ def compare(app, client, show=None, content=None):
         except Differs as error:
             gap, said = math.inf, str(error)
         if len(call["outputs"]) == 1:
-            said = said.removeprefix("1: ")
+            said = re.sub(r"^1(: | )", "", said)
         wrong += [f"{in_words(call)}: {said}."] * (gap > tolerance)
         largest = max(largest, gap)
         if show:

@@ -382,7 +382,7 @@ with gr.Blocks(analytics_enabled=False) as demo:
         (picture, [gr.Image()], [gr.Image(format="webp"), gr.Image(format="png")],
          [media.get_image("lion.jpg")]),
         (sound, [gr.Audio()], [gr.Audio()], [media.get_audio("audio_sample.wav")]),
-        (measures, [gr.Number()], [gr.JSON()], [1234.5]),
+        (measures, [gr.Number()], [gr.JSON()], [1234.56789]),
     ):
         gr.Examples([row], inputs)
         gr.Button().click(function, inputs, outputs)
@@ -391,9 +391,9 @@ with gr.Blocks(analytics_enabled=False) as demo:
 CHANGED = {
     "text": r"Ada: 1: Hello Ada! and not Hello Ada\.",
     "table": r"1, 2, a, 1\.5, .*: (1 data 1 2|2 \d_result\.csv 2 2): 1\.65 and not 1\.5, with",
-    "picture": r"lion\.jpg: 1 \d_image\.webp differs, with a tolerance",
-    "sound": r"audio_sample\.wav: \d_\S+\.wav differs, with a tolerance",
-    "measures": r"1234\.5: \{'area'.* and not \{'area'",
+    "picture": r"\d_lion\.jpg: 1 \d_image\.webp differs, with a tolerance",
+    "sound": r"\d_audio_sample\.wav: \d_\S+\.wav differs, with a tolerance",
+    "measures": r"1234\.56789: \{'area'.* and not \{'area'",
 }
 
 
@@ -420,6 +420,7 @@ def test_any_inputs_and_outputs_are_kept_and_compared_by_kind(tmp_path):
                 continue
             with pytest.raises(reference_predictions.Differs) as error:
                 reference_predictions.compare(app, client)
+    assert reference_predictions.read(app)["calls"][-1]["inputs"] == [1234.56789]
     kept = {path.name for path in (folder / "data" / "expected").iterdir()}
     assert len(kept) == 6  # two inputs, four outputs
     lines = str(error.value).splitlines()
