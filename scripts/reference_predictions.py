@@ -472,3 +472,7 @@ def verify(name, url):
             sys.exit("\nStopped.")
         except Exception as error:  # what the network does
             sys.exit(f"{url} gave no prediction: {error}")
+
+
+if __name__ == "__main__":
+    expect()
