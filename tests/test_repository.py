@@ -229,7 +229,7 @@ def test_a_clone_keeps_and_compares_its_reference_predictions(gallery, classifie
     place.write_bytes(content.replace(b"\x06\x00random", b"\x06\x00mine__"))
     words = [sys.executable, "checks/smoke.py", "main.py"]
     assert "reference predictions" not in typed_in(folder, *words)
-    typed_in(folder, sys.executable, "checks/expect.py", "main.py", "--yes")
+    typed_in(folder, sys.executable, "checks/reference_predictions.py", "main.py", "--yes")
     assert "reference predictions: 3 images, all probabilities within" in typed_in(folder, *words)
     expected = folder / "data" / "expected.json"
     content = json.loads(expected.read_text())

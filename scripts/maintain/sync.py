@@ -14,7 +14,10 @@ import sys
 from apps import ROOT, SUFFIX
 
 CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
-PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "weights.py", "download_model.py")}
+PLACES = {
+    name: CLASSIFIERS
+    for name in ("main.py", "cores.py", "weights.py", "version.py", "download_model.py")
+}
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
 PLACES |= {name: (*CLASSIFIERS, "example_apps") for name in ("image.py", "pixels.py")}
