@@ -10,7 +10,7 @@ from image import preview, read_image
 from torch import nn
 from torchvision.datasets import Flowers102
 from torchvision.models import VGG, VGG19_Weights, vgg19
-from version import describe, version
+from version import describe
 from weights import load_model
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -66,8 +66,6 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
     image.upload(preview, image, image, preprocess=False, api_visibility="private")
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
     submit.click(predict, image, prediction, preprocess=False, api_description=describe(predict))
-with demo:
-    gr.Markdown(version(), elem_id="version")  # at the foot of the page
 
 if __name__ == "__main__":
     # four at a time: images are read while the model runs; 200 may wait, and are told how long

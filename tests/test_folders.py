@@ -16,8 +16,8 @@ from test_new import copy_gallery, new
 
 BARE = SCRIPTS / "bare"
 FOLDERS = [BARE, *(find_app(name).folder for name in CLASSIFIERS)]
-IN_EACH = ["main.py", "guard.py", "middleware.py", "README.md", "requirements.txt", "Dockerfile"]
-IN_EACH += [".dockerignore", "start-script.sh"]
+IN_EACH = ["main.py", "guard.py", "middleware.py", "version.py", "README.md", "requirements.txt"]
+IN_EACH += ["Dockerfile", ".dockerignore", "start-script.sh"]
 OF_A_MODEL = ["image.py", "pixels.py", "cores.py", "weights.py", "download_model.py"]
 OF_A_MODEL += ["data/README.md"]
 

@@ -14,10 +14,7 @@ import sys
 from apps import ROOT, SUFFIX
 
 CLASSIFIERS = ("flower_classification", "resnet_image_classification", "vgg11_image_classification")
-PLACES = {
-    name: CLASSIFIERS
-    for name in ("main.py", "cores.py", "weights.py", "version.py", "download_model.py")
-}
+PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "weights.py", "download_model.py")}
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
 PLACES |= {name: (*CLASSIFIERS, "example_apps") for name in ("image.py", "pixels.py")}
@@ -25,7 +22,7 @@ IN_RECIPES = [f"docs/recipes/{name}/files" for name in ("many_images", "own_imag
 PLACES["safe_csv.py"] = (IN_RECIPES[0], "scripts/scale")
 PLACES["excel_csv.py"] = (IN_RECIPES[2], "scripts/scale")
 PLACES["leftovers.py"] = (*IN_RECIPES, "scripts/scale")
-for name in ("guard.py", "middleware.py", "start-script.sh"):
+for name in ("guard.py", "middleware.py", "version.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 
 
