@@ -19,6 +19,27 @@ ADVICE = "Add gr.Examples to the page: the first of them is sent"
 TYPED = {"Textbox", "Number", "Slider", "Checkbox", "Checkboxgroup", "Dropdown", "Radio"}
 
 
+def open_client(url, folder, seconds=60, trust_env=False):
+    """Return a client of an app that keeps the files it is sent in a folder.
+
+    `trust_env`: whether a proxy of the environment is asked; never for this computer.
+    """
+    from gradio_client import Client
+
+    options = {"verbose": False, "analytics_enabled": False, "download_files": folder}
+    return Client(url, **options, httpx_kwargs={"timeout": seconds, "trust_env": trust_env})
+
+
+def functions(client):
+    """Return {"/name": its parameters and returns}, those too that "Use via API" does not name."""
+    import httpx
+
+    where = f"{client.src_prefixed}info?all_endpoints=true"
+    named = httpx.get(where, **client.httpx_kwargs).raise_for_status().json()["named_endpoints"]
+    # not those of gr.Examples and of the health check
+    return {name: named[name] for name in named if "load_example" not in name and name != "/alive"}
+
+
 def make_image(folder):
     """Write a JPEG image of 320 x 240 pixels, red to the left and blue to the right."""
     from PIL import Image

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import reference_predictions
 from apps import find_app, find_apps
-from questions import NotTried, check_closed, check_empty_form, check_prediction
+from questions import (
+    NotTried,
+    check_closed,
+    check_empty_form,
+    check_prediction,
+    functions,
+    open_client,
+)
 from random_weights import with_random_weights
 from server import WINDOWS, Failed, Server, opener
 
@@ -63,8 +70,8 @@ def check_over_http(app, url, folder, printed=str):
     """
     url = url.rstrip("/") + "/"
     passed = report(app, "its page opens", check_page, url)
-    with contextlib.closing(reference_predictions.open_client(url, folder)) as client:
-        for endpoint, description in reference_predictions.functions(client).items():
+    with contextlib.closing(open_client(url, folder)) as client:
+        for endpoint, description in functions(client).items():
             asked = (check_prediction, app, client, endpoint, description, folder)
             passed &= report(app, f"{endpoint} answers", *asked, printed=printed)
             empty = (check_empty_form, client, endpoint)

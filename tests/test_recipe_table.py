@@ -11,7 +11,7 @@ from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
 from test_new import copy_gallery, run
 
 EXAMPLE = ROOT / "docs/starting_points/table/data/example.csv"
@@ -32,6 +32,12 @@ def test_its_old_name_leads_to_the_new_one(tmp_path):
 
 
 made, app = made_and_served("table")
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_smoke_passes_and_compares_with_the_reference_predictions(made):
+    smoke_passes(*made)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_labels_in_another_order_are_found_even_without_probabilities(served, mo
 def test_of_two_labels_that_are_as_likely_either_may_come_first(prediction, said):
     reference = {"rust": 0.44, "mildew": 0.43}
     prediction = reference_predictions.Labels(prediction)
-    gaps = [*reference_predictions.gaps(reference, prediction, 0.02, None)]
+    gaps = [*reference_predictions.gaps(reference, prediction, 0.02)]
     found = [words for gap, words in gaps if gap > 0.02]
     assert any(words.startswith(said) for words in found) if said else not found
 
@@ -343,6 +343,7 @@ PAGE = """
 import csv
 import os
 import tempfile
+import time
 
 import numpy as np
 from gradio import media
@@ -374,6 +375,14 @@ def measures(number):
     return {"area": number * (1.1 if CHANGE else 1), "kind" + CHANGE: ["round", None, True]}
 
 
+def small(number):
+    return number * (2 if CHANGE else 1)
+
+
+def lucky(number):
+    return number * (2 if CHANGE else 1), time.monotonic()
+
+
 with gr.Blocks(analytics_enabled=False) as demo:
     for function, inputs, outputs, row in (
         (text, [gr.Textbox()], [gr.Textbox(), gr.Number()], ["Ada"]),
@@ -383,17 +392,21 @@ with gr.Blocks(analytics_enabled=False) as demo:
          [media.get_image("lion.jpg")]),
         (sound, [gr.Audio()], [gr.Audio()], [media.get_audio("audio_sample.wav")]),
         (measures, [gr.Number()], [gr.JSON()], [1234.56789]),
+        (small, [gr.Number()], [gr.Number()], [0.001]),
+        (lucky, [gr.Number()], [gr.Number(), gr.Number()], [7]),
     ):
         gr.Examples([row], inputs)
         gr.Button().click(function, inputs, outputs)
 """
 # what is said once the app has changed, for each of its functions
 CHANGED = {
-    "text": r"Ada: 1: Hello Ada! and not Hello Ada\.",
-    "table": r"1, 2, a, 1\.5, .*: (1 data 1 2|2 \d_result\.csv 2 2): 1\.65 and not 1\.5, with",
-    "picture": r"\d_lion\.jpg: 1 \d_image\.webp differs, with a tolerance",
+    "text": r"Ada: output 1: Hello Ada! and not Hello Ada\.",
+    "table": r"1, 2, a, 1\.5, b, 2\.5: output \d.* 2: (1\.65|2\.75) and not [12]\.5, with a tol",
+    "picture": r"\d_lion\.jpg: output 1: \d_image\.webp differs, with a tolerance",
     "sound": r"\d_audio_sample\.wav: \d_\S+\.wav differs, with a tolerance",
     "measures": r"1234\.56789: \{'area'.* and not \{'area'",
+    "small": r"0\.001: 0\.002 and not 0\.001, with a tolerance",
+    "lucky": r"7: output 1: 14 and not 7, with a tolerance",  # and not output 2
 }
 
 
@@ -416,11 +429,11 @@ def test_any_inputs_and_outputs_are_kept_and_compared_by_kind(tmp_path):
             if text == main:
                 reference_predictions.record(app, client, options)
                 said = reference_predictions.compare(app, client)
-                assert said.startswith("5 calls, within 0.00")
+                assert said.startswith("7 calls, within 0.00")
                 continue
             with pytest.raises(reference_predictions.Differs) as error:
                 reference_predictions.compare(app, client)
-    assert reference_predictions.read(app)["calls"][-1]["inputs"] == [1234.56789]
+    assert reference_predictions.read(app)["calls"][4]["inputs"] == [1234.56789]
     kept = {path.name for path in (folder / "data" / "expected").iterdir()}
     assert len(kept) == 6  # two inputs, four outputs
     lines = str(error.value).splitlines()
