@@ -37,9 +37,7 @@ ON_GITHUB, CODESPACE = SCRIPTS / "on_github", ROOT / ".devcontainer"
 CHECKS = ("smoke.py", "reference_predictions.py")
 TOO_LARGE = 100 * 2**20  # GitHub refuses larger files
 OF_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set while a hook of another one runs
-LEFT_OUT = (
-    "*.pth expected expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
-)
+LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
 LEFT_OUT = f"{LEFT_OUT} expected .gradio .venv .git .DS_Store training".split()
 WHERE = ("server_name", "server_port")  # what guard.py decides
 LONGEST = 40

@@ -9,7 +9,8 @@ Two mistakes give no error: preprocessing that differs from training, and labels
 A call may name its "function"; a "file" is one in data/. Outputs are compared by kind: numbers with
 the tolerance, wherever they are; probabilities by label; tables by cell; images, sounds and other
 files by what is in them; text exactly. A list of labels names those that may come first, and
-proves little: without normalisation a lion is still a lion.
+proves little: without normalisation a lion is still a lion. {"compared": false} stands for an output
+that is not compared.
 
 The lines in docs/workshop/4-your-own-app.md write this file where the model was trained, and
 `make expect` from the app itself. `make smoke`, `make docker-smoke` and `make verify` compare.
@@ -39,7 +40,7 @@ TOLERANCE, PREDICT_S, CONNECT_S = 0.02, 60, 30
 FILES = {"Image": ".jpg .jpeg .png .tif .tiff", "Audio": ".wav .mp3 .flac", "Video": ".mp4 .webm"}
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 VERSION = re.compile(r"app [0-9a-f]{8}(, model [0-9a-f]{8})*")  # of version.py
-VARIES = {"varies": True}  # the reference for an output that is another one each time
+SKIPPED = {"compared": False}  # the reference for an output that is another one each time
 SAME = "Is it the same model, prepared in the same way, with labels in its order?"
 AGAIN = "If the app is right, delete data/expected.json and type {}."
 TRAINING, RECORDED = "the model where it was trained", "what the author has looked at"
@@ -113,6 +114,7 @@ def write(app, calls, tolerance):
 
     content = {"tolerance": tolerance, "from": "app", "calls": [*map(plain, calls)]}
     text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[^][{}]*\]", lambda row: re.sub(r"\n *", " ", row[0]), text)  # rows in a line
     expected_file(app).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
@@ -189,7 +191,7 @@ def gaps(reference, found, tolerance, place=""):
     """
     parts = [dict(items(each)) for each in (reference, found)]
     before = f"{place}: " if place else ""
-    if isinstance(reference, dict) and reference == VARIES:
+    if isinstance(reference, dict) and reference == SKIPPED:
         return
     if isinstance(found, Labels) and isinstance(reference, dict | list):
         for gap, said in label_gaps(reference, found, tolerance):
@@ -414,8 +416,8 @@ def record(app, client, options):
             parts = gaps(call["outputs"][place], again, options.tolerance)
             if max((gap for gap, _ in parts), default=0) > options.tolerance:
                 print(f"  Output {place + 1} is another one each time, so it is not compared.")
-                call["outputs"][place] = VARIES
-    calls = [call for call in calls if any(output != VARIES for output in call["outputs"])]
+                call["outputs"][place] = SKIPPED
+    calls = [call for call in calls if any(output != SKIPPED for output in call["outputs"])]
     if not calls:
         raise Differs("Add examples to the page (gr.Examples), or put images into data/.")
     if not options.yes:
@@ -430,7 +432,8 @@ def record(app, client, options):
 def shown(output):
     if isinstance(output, Labels):
         return ", ".join(f"{label} {p:.3f}" for label, p in output.items())
-    return Path(output).name if is_file(output) else shortened(output)
+    named = replaced(output, is_file, lambda file: Path(file).name)
+    return shortened(named)
 
 
 def open_page(url, folder):
