@@ -6,11 +6,11 @@ Two mistakes give no error: preprocessing that differs from training, and labels
     {"tolerance": 0.02, "from": "training",
      "calls": [{"inputs": [{"file": "cat.jpg"}], "outputs": [{"tabby": 0.71, "lynx": 0.2}]}, ...]}
 
-A call may name its "function"; a "file" is one in data/. Outputs are compared by kind: numbers with
-the tolerance, wherever they are; probabilities by label; tables by cell; images, sounds and other
-files by what is in them; text exactly. A list of labels names those that may come first, and
-proves little: without normalisation a lion is still a lion. {"compared": false} stands for an output
-that is not compared.
+A call may name its "function"; a "file" is one in data/. Outputs are compared by kind: decimal
+numbers with the tolerance, wherever they are; probabilities by label; tables by cell; images,
+sounds and other files by what is in them; text and whole numbers exactly. {"compared": false}
+stands for an output that is not compared. A list of labels names those that may come first, and
+proves little: without normalisation a lion is still a lion.
 
 The lines in docs/workshop/4-your-own-app.md write this file where the model was trained, and
 `make expect` from the app itself. `make smoke`, `make docker-smoke` and `make verify` compare.
@@ -38,7 +38,7 @@ from server import Failed
 
 TOLERANCE, PREDICT_S, CONNECT_S = 0.02, 60, 30
 FILES = {"Image": ".jpg .jpeg .png .tif .tiff", "Audio": ".wav .mp3 .flac", "Video": ".mp4 .webm"}
-NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
+DECIMAL = re.compile(r"-?\d+(\.\d+([eE][-+]?\d+)?|[eE][-+]?\d+)")
 VERSION = re.compile(r"app [0-9a-f]{8}(, model [0-9a-f]{8})*")  # of version.py
 SKIPPED = {"compared": False}  # the reference for an output that is another one each time
 SAME = "Is it the same model, prepared in the same way, with labels in its order?"
@@ -189,6 +189,7 @@ def gaps(reference, found, tolerance, place=""):
 
     The gap is 0 where they are the same, and infinite where they cannot be subtracted.
     """
+    reference, found = map(as_number, (reference, found))
     parts = [dict(items(each)) for each in (reference, found)]
     before = f"{place}: " if place else ""
     if isinstance(reference, dict) and reference == SKIPPED:
@@ -202,7 +203,7 @@ def gaps(reference, found, tolerance, place=""):
     elif type(reference) is type(found) and parts[0] and {*parts[0]} == {*parts[1]}:
         for name, part in parts[0].items():
             yield from gaps(part, parts[1][name], tolerance, f"{place} {name}".strip())
-    elif is_number(reference) and is_number(found):
+    elif {float} <= {type(reference), type(found)} <= {int, float}:
         gap = abs(reference - found)
         gap = 0 if gap < 1e-6 else gap / max(abs(reference), abs(found))
         gap = 0 if reference == found or (math.isnan(reference) and math.isnan(found)) else gap
@@ -222,8 +223,9 @@ def items(value):
     return enumerate(value, 1) if isinstance(value, list) else ()
 
 
-def is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def as_number(value):
+    """Return a decimal number that is in a text as such, and anything else as it is."""
+    return float(value) if type(value) is str and DECIMAL.fullmatch(value) else value
 
 
 def label_gaps(reference, found, tolerance):
@@ -276,11 +278,10 @@ def samples_of(content):
 
 
 def table_of(content):
-    """Return the cells of a CSV file: numbers as such, and not which version wrote it."""
+    """Return the cells of a CSV file, without that of the version that wrote it."""
     text = content.decode("utf-8-sig")
     rows = csv.reader(text.splitlines(), csv.Sniffer().sniff(text[:10_000], ",;\t"))
-    cells = [["" if VERSION.fullmatch(cell) else cell for cell in row] for row in rows]
-    return [[float(cell) if NUMBER.fullmatch(cell) else cell for cell in row] for row in cells]
+    return [["" if VERSION.fullmatch(cell) else cell for cell in row] for row in rows]
 
 
 def array_gap(reference, found):

@@ -136,6 +136,30 @@ def test_of_two_labels_that_are_as_likely_either_may_come_first(prediction, said
     assert any(words.startswith(said) for words in found) if said else not found
 
 
+@pytest.mark.parametrize(
+    ("reference", "found", "same"),
+    [
+        (0.001, 0.00101, True),
+        (0.001, 0.002, False),
+        (1e-9, -1e-9, True),
+        (7, 7.1, True),
+        (100, 101, False),  # numbers of classes or cells
+        (["a", "0.5117"], ["a", "0.5118"], True),
+        (["a", "0.5117"], ["a", "0.6"], False),
+        ("100", "101", False),
+        (float("nan"), 1.0, False),
+        (float("nan"), float("nan"), True),
+        (True, 1, False),
+        ([1.0], [1.0, 2.0], False),
+        ({"a": None}, {"a": None}, True),
+        ({"a": 1.0}, {"b": 1.0}, False),
+    ],
+)
+def test_decimal_numbers_may_differ_a_little_and_all_else_must_be_the_same(reference, found, same):
+    gaps = [gap for gap, _ in reference_predictions.gaps(reference, found, 0.02)]
+    assert (max(gaps) <= 0.02) is same
+
+
 def test_bfloat16_needs_and_gets_a_tolerance_of_its_own(served, monkeypatch):
     app, module, _, client = served
     file = reference_predictions.expected_file(app)
