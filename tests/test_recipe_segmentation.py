@@ -137,7 +137,9 @@ def segment(app, tmp_path):
             upload, threshold, smallest, api_name="/find_objects"
         )
         mask, sizes = (next(f for f in files if f.endswith(end)) for end in ("tif", "csv"))
-        return found, drawing, table, tifffile.imread(mask), pd.read_csv(sizes)
+        sizes = pd.read_csv(sizes)
+        assert all(each.startswith("app ") for each in sizes.pop("version"))
+        return found, drawing, table, tifffile.imread(mask), sizes
 
     return send
 

@@ -56,6 +56,7 @@ def send(app, tmp_path):
         text = data.decode("utf-8-sig")
         separator = re.search("[,;\t]", text)[0]
         rows = [*csv.reader(text.splitlines(), delimiter=separator)]
+        assert {row.pop()[:4] for row in rows} == {"vers", "app "}
         return summary, table["data"], data, rows
 
     return predict
@@ -91,11 +92,11 @@ def right(app):
     *_, file = app[1].predict(handle_file(str(EXAMPLE)), api_name="/predict_table")
     with open(file, encoding="utf-8", newline="") as stream:
         titles, *rows = csv.reader(stream)
-    assert titles == [*TITLES, "prediction", "probability", "problem"]
+    assert titles == [*TITLES, "prediction", "probability", "problem", "version"]
     assert [row[:6] for row in rows] == FLOWERS
     assert [row[6] for row in rows] == [flower[5] for flower in FLOWERS]
     assert {row[8] for row in rows} == {""}
-    return [row[6:] for row in rows]
+    return [row[6:9] for row in rows]
 
 
 @pytest.mark.recipes
@@ -464,7 +465,7 @@ def test_a_model_of_ones_own_with_words_numbers_below_zero_and_missing_values(ma
         summary, _, file = client.predict(sent, api_name="/predict_table")
     with open(file, encoding="utf-8-sig", newline="") as stream:
         titles, *rows = csv.reader(stream, delimiter=";")
-    assert titles == ["site", "depth", "prediction", "problem"]
+    assert titles == ["site", "depth", "prediction", "problem", "version"]
     numbers = [row[2] and float(row[2].replace(",", ".")) for row in rows]
     assert -95 < numbers[0] < -85
     assert 5 < numbers[1] < 15

@@ -60,6 +60,7 @@ def send(app):
         )
         with open(table, encoding="utf-8", newline="") as stream:
             titles, row = csv.reader(stream)
+        assert row[-1].startswith("app ")  # the version
         return number, read, dict(zip(titles, row, strict=True)), (low, high), shown
 
     return predict
