@@ -182,11 +182,11 @@ def smoke(APP, TORCH_INDEX=""):
 
 @for_your_app
 def expect(APP, ARGS="", TORCH_INDEX=""):
-    """keep what an app predicts for its examples and files in data/
+    """keep what an app predicts for its examples
 
-    You are shown the predictions first. They are kept as references: `make smoke` then compares.
-    References that were made where the model was trained stay, and are compared. ARGS=--yes asks
-    nothing; ARGS="--tolerance 0.05" lets numbers differ by so much.
+    Those are the examples on its page and the files in data/. You are shown the predictions first;
+    `make smoke` then compares. References that were made where the model was trained stay, and are
+    compared. ARGS=--yes asks nothing; ARGS="--tolerance 0.05" lets numbers differ by so much.
     """
     enter(*requirements_of(APP))
     import reference_predictions
