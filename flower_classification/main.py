@@ -10,6 +10,7 @@ from image import preview, read_image
 from torch import nn
 from torchvision.datasets import Flowers102
 from torchvision.models import VGG, VGG19_Weights, vgg19
+from version import describe
 from weights import load_model
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -28,15 +29,9 @@ LAYERS += [nn.Dropout, nn.DataParallel]
 def build():
     """Return VGG19 with the three layers that were trained on flowers in the place of its own."""
     network = vgg19()
-    network.classifier = nn.Sequential(
-        nn.Linear(25088, 4096),
-        nn.ReLU(),
-        nn.Dropout(),
-        nn.Linear(4096, 2048),
-        nn.ReLU(),
-        nn.Dropout(),
-        nn.Linear(2048, len(LABELS)),
-    )
+    first = [nn.Linear(25088, 4096), nn.ReLU(), nn.Dropout()]
+    second = [nn.Linear(4096, 2048), nn.ReLU(), nn.Dropout()]
+    network.classifier = nn.Sequential(*first, *second, nn.Linear(2048, len(LABELS)))
     return network
 
 
@@ -70,7 +65,7 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
     # what browsers don't show, such as a TIFF, is shown as it is read
     image.upload(preview, image, image, preprocess=False, api_visibility="private")
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
-    submit.click(predict, image, prediction, preprocess=False)
+    submit.click(predict, image, prediction, preprocess=False, api_description=describe(predict))
 
 if __name__ == "__main__":
     # four at a time: images are read while the model runs; 200 may wait, and are told how long

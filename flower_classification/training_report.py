@@ -112,20 +112,21 @@ def write_reference_predictions(file, predict):
     `predict` gives {label: probability} of an image's file, the most likely first. What an author
     called right before stays; where the network says something else, no probabilities are kept.
     """
-    before = json.loads(file.read_text(encoding="utf-8"))["images"] if file.exists() else {}
-    images = {}
+    before = json.loads(file.read_text(encoding="utf-8"))["calls"] if file.exists() else []
+    named = {call["inputs"][0]["file"]: call["outputs"][0] for call in before}
+    calls = []
     for image in sorted(file.parent.glob(EXAMPLES)):
         found = predict(image)
         first = next(iter(found))
-        right = before.get(image.name, {}).get("labels", [first])
-        images[image.name] = {"labels": right}
+        right = named.get(image.name, [first])
+        right = [max(right, key=right.get)] if isinstance(right, dict) else right
         print(f"data/{image.name}: {first} ({found[first]:.2f})", end="")
         said = f", but {file.name} says: {' or '.join(right)}" if first not in right else ""
-        print(said if image.name in before else f". Is that right? If not, correct {file.name}")
-        if first in right:
-            probabilities = {label: round(p, 4) for label, p in found.items()}
-            images[image.name]["probabilities"] = probabilities
-    save_json(file, {"tolerance": 0.02, "images": images})
+        print(said if image.name in named else f". Is that right? If not, correct {file.name}")
+        probabilities = {label: round(p, 4) for label, p in found.items()}
+        output = probabilities if first in right else right
+        calls.append({"inputs": [{"file": image.name}], "outputs": [output]})
+    save_json(file, {"tolerance": 0.02, "from": "training", "calls": calls})
 
 
 def put_in_place(weights, file):

@@ -8,6 +8,7 @@ from cores import share_cores
 from guard import prepare_uploads, settings
 from image import preview, read_image
 from torchvision.models import ResNet18_Weights, resnet18
+from version import describe
 from weights import load_model
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -48,7 +49,7 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
     # what browsers don't show, such as a TIFF, is shown as it is read
     image.upload(preview, image, image, preprocess=False, api_visibility="private")
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
-    submit.click(predict, image, prediction, preprocess=False)
+    submit.click(predict, image, prediction, preprocess=False, api_description=describe(predict))
 
 if __name__ == "__main__":
     # four at a time: images are read while the model runs; 200 may wait, and are told how long

@@ -47,7 +47,10 @@ class App(NamedTuple):
 
 def typed(command, app):
     """Return what to type for a command; in a repository of its own, an app has no `make`."""
-    own = {"expect": "python checks/expect.py main.py", "model": "python download_model.py"}
+    own = {
+        "expect": "python checks/reference_predictions.py main.py",
+        "model": "python download_model.py",
+    }
     return own[command] if (ROOT / "main.py").exists() else f"make {command} APP={app.name}"
 
 

@@ -8,6 +8,7 @@ import ast
 import functools
 import os
 import re
+import sys
 import textwrap
 from typing import NamedTuple
 
@@ -24,6 +25,15 @@ KEYS = re.compile(
     rb"|sk-[A-Za-z0-9_-]{24})"
     rb"|-BEGIN [A-Z ]*PRIVATE KEY-"
 )
+# modules that are not called like their package
+MODULES = {
+    "pil": "pillow",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "bio": "biopython",
+}
+MODULES |= {"cv2": "opencv", "yaml": "pyyaml", "bs4": "beautifulsoup4", "skbio": "scikit-bio"}
+MODULES |= {"pytorch-grad-cam": "grad-cam", "google": "protobuf", "fitz": "pymupdf"}
 PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 IMAGE = rf"([a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/{PART}){{2,}}|[a-z0-9_-]+/{PART})(:.*)?"
 
@@ -67,6 +77,15 @@ class Source:
         names = [alias.name for node in self.of(ast.Import) for alias in node.names]
         names += [node.module or "" for node in self.of(ast.ImportFrom)]
         return {name.partition(".")[0] for name in names}
+
+    @property
+    def needed(self):
+        """The modules that it imports and cannot do without: not those in a `try`."""
+        tried = {id(n) for part in self.of(ast.Try) for n in ast.walk(part) if part.handlers}
+        nodes = [n for n in self.of(ast.Import, ast.ImportFrom) if id(n) not in tried]
+        names = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+        names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
+        return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
 
     @functools.cached_property
     def parts_of_paths(self):
@@ -121,7 +140,8 @@ class Folder:
 
     def given_to_launch(self, *names, named=False):
         """Return the values of these settings; `named`: without what ** may set."""
-        calls = [c for source in self.launchers for c in source.calls("launch", "run")]
+        more = ["settings"] if named else []
+        calls = [c for source in self.launchers for c in source.calls("launch", "run", *more)]
         calls = [c for c in calls if not named or {*names} & {each.arg for each in c.keywords}]
         return {value_of(call, name) for call in calls for name in names}
 
@@ -334,6 +354,20 @@ def pinned(app):
 
 
 @rule
+def imported(app):
+    """The image has no package for the module {}. Write name==version"""
+    listed = [read(app.folder / f"{name}.txt") for name in ("requirements", "constraints")]
+    listed += re.findall(r"pip install ([^&|;]*)", app.docker)
+    listed = re.sub(r"\$\(.*?\)|\"?\$\w+\"?|--\S+", "", "\n".join(listed))  # no variables, options
+    listed = re.sub(r"[._-]+", "-", listed.lower())
+    for name in sorted({name for source in app.sources for name in source.needed}):
+        own = [app.folder / f"{name}.py", app.folder / name]
+        plain = name.lower().replace("_", "-")
+        if not any(map(os.path.exists, own)) and MODULES.get(plain, plain) not in listed:
+            return app.folder / "requirements.txt", name
+
+
+@rule
 def secret_in_dockerfile(app):
     """Anyone with the image can read this value. Remove it, and get a new one."""
     for line in app.lines("ARG", "ENV"):
@@ -390,9 +424,10 @@ def weights(app):
 
 @rule
 def pointer(app):
-    """It is a Git LFS pointer, not the weights. Run git lfs pull"""
-    for file in app.weights:
-        if file.is_file() and file.stat().st_size < 1000 and b"git-lfs" in file.read_bytes():
+    """It is a Git LFS pointer, not the file itself. Run git lfs pull"""
+    for file in sorted({*app.image, *app.weights}):
+        start = file.read_bytes() if file.is_file() and file.stat().st_size < 1000 else b""
+        if start.startswith(b"version https://git-lfs"):
             return file
 
 

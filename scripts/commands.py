@@ -182,24 +182,25 @@ def smoke(APP, TORCH_INDEX=""):
 
 @for_your_app
 def expect(APP, ARGS="", TORCH_INDEX=""):
-    """keep what an app predicts for its images in data/
+    """keep what an app predicts for its examples
 
-    You are shown the predictions first. They are kept as references: `make smoke` then compares.
-    ARGS=--yes asks nothing; ARGS="--tolerance 0.05" lets probabilities differ by so much.
+    Those are the examples on its page and the files in data/. You are shown the predictions first;
+    `make smoke` then compares. References that were made where the model was trained stay, and are
+    compared. ARGS=--yes asks nothing; ARGS="--tolerance 0.05" lets numbers differ by so much.
     """
     enter(*requirements_of(APP))
-    import expect
+    import reference_predictions
 
-    return expect.main([APP, *ARGS])
+    return reference_predictions.expect([APP, *ARGS])
 
 
 @for_your_app
 def verify(APP, URL):
     """check that a hosted page gives the same predictions"""
     enter(ROOT / "example_apps" / "requirements.txt")
-    import verify
+    import reference_predictions
 
-    return verify.main([APP, f"--url={URL}"])
+    return reference_predictions.verify(APP, URL)
 
 
 @for_your_app

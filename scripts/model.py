@@ -1,13 +1,19 @@
 """The weights of one app, which the `download_model.py` in its folder fetches."""
 
+import re
 import subprocess
 import sys
 
+WEIGHTS = r"[\w.-]+\.(?:pth?|ckpt|safetensors|onnx|h5|keras|joblib|pkl|skops)\b"
 PACKAGES = ("pooch", "requests", "tqdm")  # that such a program needs
 
 
 def is_needed(app):
-    return (app.folder / "download_model.py").exists()
+    """Tell whether an app's download_model.py fetches what its main.py loads."""
+    if not (app.folder / "download_model.py").exists():
+        return False
+    named = re.findall(WEIGHTS, app.file.read_text(encoding="utf-8"))
+    return not named or not app.weights or app.weights.name in named
 
 
 def is_there(app):

@@ -48,6 +48,7 @@ def put_in(file, model, labels, folder, name):
     if isinstance(model, Finished):
         shutil.copy(file, folder / "data" / model.file)
         (folder / "data" / "expected.json").unlink(missing_ok=True)  # of the model that was there
+        shutil.rmtree(folder / "data" / "expected", ignore_errors=True)
         seen = things(labels) if labels else "A prediction for each row of a table."
         replace_lines(folder, {"DESCRIPTION =": f' "{seen}"'})
     else:

@@ -34,11 +34,11 @@ SHARED = [ROOT / f"docs/recipes/{name}/files" for name in ("many_images", "not_s
 SHARED = (ROOT / "resnet_image_classification", *SHARED, ROOT / "docs/starting_points/cells")
 # for a folder that becomes a repository of its own; not for those of the gallery
 ON_GITHUB, CODESPACE = SCRIPTS / "on_github", ROOT / ".devcontainer"
-CHECKS = ("smoke.py", "expect.py")
+CHECKS = ("smoke.py", "reference_predictions.py")
 TOO_LARGE = 100 * 2**20  # GitHub refuses larger files
 OF_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set while a hook of another one runs
 LEFT_OUT = "*.pth expected.json *.replaced .download-* __pycache__ .*_cache .ipynb_checkpoints"
-LEFT_OUT = f"{LEFT_OUT} .gradio .venv .git .DS_Store training".split()
+LEFT_OUT = f"{LEFT_OUT} expected .gradio .venv .git .DS_Store training".split()
 # for the Dockerfile of a starting point
 DATA = "\n# What the app reads.\nCOPY --chown=app:app data/ data/\n"
 INSTALL = """
@@ -193,12 +193,14 @@ def copy_folder(app, folder, title, name):
     for check in CHECKS:
         shutil.copy(SCRIPTS / check, folder / "checks")
     add_imported(folder / "checks", [SCRIPTS])
-    dockerfile = folder / "Dockerfile"  # whose code is not where the original's is
-    write(dockerfile, re.sub(r"(?m)^ARG SOURCE=.*$", "ARG SOURCE=", read(dockerfile)))
-    main, card = folder / "main.py", folder / "README.md"
+    main, card, dockerfile = (folder / n for n in ("main.py", "README.md", "Dockerfile"))
     summary = f'"""{title}: to be written: what the app does, in one line.'
     text = re.sub(r'\A"""[^\n]*?(?="""|\n)', summary, read(main))
-    write(main, re.sub(r'(?m)^TITLE = ".*"$', f'TITLE = "{title}"', text))
+    own = r'(?m)(^TITLE = |^    title=|^with gr\.Blocks\(title=)"[^"\n]*"'
+    write(main, re.sub(own, rf'\1"{title}"', text))
+    # neither this repository's address nor its licence; GitHub fills in that of the author's own
+    text = re.sub(r"(?m)^(ARG SOURCE=).*", r"\1", read(dockerfile))
+    write(dockerfile, re.sub(r' \\\n.*image\.licenses=".*"', "", text))
     if card.exists():
         text = re.sub(r"(?m)^title: .*$", f"title: {title}", read(card), count=1)
         note = "" if source == BARE else COPY_NOTE.format(source=source.name)
@@ -280,12 +282,15 @@ def next_steps(app, name, chosen=(), left=()):
         source = f"the starting point {app.name}"
     else:
         source = os.path.relpath(app.file if app.is_step else app.folder, ROOT)
+    weights = [] if points else sorted((folder_of(app) / "data").glob("*.pth"))
+    left_out = ", ".join(f"data/{file.name}" for file in weights if file != app.weights)
     code = "your function, its inputs and outputs, and the first line"
     other = ("requirements.txt", "each package that you import, as name==version")
     if not points and not app.is_step and (app.folder / "download_model.py").exists():
         source, code = f"{source}, without its weights", 'the part "Your model", and the first line'
         other = ("download_model.py", "where your weights are; or delete it, and put them in data/")
     after = f"Start it: make run APP={name}   Then: make smoke, make check, make docker APP={name}"
+    after += f"\nNot copied: {left_out}. Copy it if your app loads it." * bool(left_out)
     if points or chosen:
         added = f", with {', '.join(each.name for each in chosen)}" if chosen else ""
         pages = ", ".join(each.page.relative_to(ROOT).as_posix() for each in [*points, *chosen])

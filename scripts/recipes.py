@@ -167,7 +167,8 @@ def has_place(text, lines, line):
 
 def copy(recipe, folder):
     """Copy a recipe's files; raises ValueError if they import what the app does not have."""
-    files, ours = recipe.folder / "files", {"image", "cores", "weights", "guard", "middleware"}
+    ours = {"image", "cores", "weights", "version", "guard", "middleware"}
+    files = recipe.folder / "files"
     if not files.exists():
         return
     shutil.copytree(files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*"))
@@ -211,8 +212,14 @@ def take_away(names, folder):
     rows = file.read_text(encoding="utf-8").splitlines()
     rows = [row for row in rows if not {*pins.by_package(row)} & {*names}]
     file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8", newline="\n")
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8")
     for name in names:
         (folder / name).unlink(missing_ok=True)
+        # its row in the table of files, and the lines that have users run it
+        line = rf"(?m)^(\| `{name}`|python {name}|.*, so run `python {name}` before).*\n\n?"
+        text = re.sub(line, "", text) if name.endswith(".py") else text
+    card.write_text(text, encoding="utf-8", newline="\n")
 
 
 def show(kind, setting):

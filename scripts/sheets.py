@@ -17,7 +17,6 @@ def known(folder, title, name):
     """Return what the files of a folder say about an app, as {field of a template: text}."""
     dockerfile = (folder / "Dockerfile").read_text(encoding="utf-8")
     port = re.search(r"(?m)^EXPOSE (\d+)", dockerfile)
-    licence = re.search(r'image\.licenses="(.+?)"', dockerfile)
     said = (SHEETS / "AGENTS.md").read_text(encoding="utf-8")
     others = [file for file in sorted(folder.glob("*.py")) if f"`{file.name}`" not in said]
     files = {file.name: first_docstring_line(file).rstrip(".:") for file in others}
@@ -26,7 +25,6 @@ def known(folder, title, name):
         "name": name,
         "subdomain": name.replace("_", "-"),
         "port": port[1] if port else UNKNOWN,
-        "licence": licence[1] if licence else UNKNOWN,
         "files": "".join(f"- `{name}`: {said}.\n" for name, said in files.items()),
     }
 

@@ -6,6 +6,7 @@ folder: its labels mean nothing then, and the output says so.
 
 import argparse
 import contextlib
+import re
 import sys
 import tempfile
 import time
@@ -13,24 +14,46 @@ from pathlib import Path
 
 import reference_predictions
 from apps import find_app, find_apps
-from questions import check_closed, check_empty_form, check_prediction
+from questions import (
+    NotTried,
+    check_closed,
+    check_empty_form,
+    check_prediction,
+    functions,
+    open_client,
+)
 from random_weights import with_random_weights
 from server import WINDOWS, Failed, Server, opener
 
 RUN_APP = Path(__file__).with_name("run.py")
 
 
-def report(app, check, function, *arguments):
-    """Print one line for a check, and return whether it passed."""
-    start = time.monotonic()
+def report(app, check, function, *arguments, printed=str):
+    """Print one line for a check, and return whether it passed; `printed()` is the app's log."""
+    start, before = time.monotonic(), len(printed())
     try:
         detail = function(*arguments)
+    except NotTried as reason:
+        print(f"skip  {app.name}: {check}: not tried: {reason}", flush=True)
+        return True
     except Exception as error:  # whatever goes wrong in an app, the other checks go on
-        print(f"FAIL  {app.name}: {check}: {error}", flush=True)
+        cause = fault_in(printed()[before:])
+        print(f"FAIL  {app.name}: {check}: {cause or error}", flush=True)
         return False
     seconds = time.monotonic() - start
     print(f"ok    {app.name}: {check}: {detail or 'yes'} ({seconds:.1f} s)", flush=True)
     return True
+
+
+def fault_in(log):
+    """Return the error at the end of the last traceback in a log, and where in the app it was."""
+    traceback = log.rpartition("Traceback (most recent call last):\n")[2]
+    own = r'  File "(?!.*(?:site|dist)-packages)(?:.*[\\/])?(.+)", line (\d+), in (.+)\n'
+    lines = re.findall(own, traceback)
+    error = re.search(r"(?m)^\w[\w.]*(?:: .*)?$", traceback)
+    if not error or traceback == log:
+        return ""
+    return error[0] + (" ({}, line {}, in {})".format(*lines[-1]) if lines else "")
 
 
 def check_page(url):
@@ -40,16 +63,19 @@ def check_page(url):
         raise Failed("this is not the page of a Gradio app")
 
 
-def check_over_http(app, url, folder):
-    """Run the checks that need nothing but the app's address; return whether all passed."""
+def check_over_http(app, url, folder, printed=str):
+    """Run the checks that need nothing but the app's address; return whether all passed.
+
+    `printed()` returns what the app has printed, as far as that is known.
+    """
     url = url.rstrip("/") + "/"
     passed = report(app, "its page opens", check_page, url)
-    with contextlib.closing(reference_predictions.open_client(url, folder)) as client:
-        for endpoint, description in reference_predictions.functions(client).items():
-            asked = (client, endpoint, description["parameters"], folder)
-            passed &= report(app, f"{endpoint} answers", check_prediction, app, *asked)
+    with contextlib.closing(open_client(url, folder)) as client:
+        for endpoint, description in functions(client).items():
+            asked = (check_prediction, app, client, endpoint, description, folder)
+            passed &= report(app, f"{endpoint} answers", *asked, printed=printed)
             empty = (check_empty_form, client, endpoint)
-            passed &= report(app, f"{endpoint} with an empty form", *empty)
+            passed &= report(app, f"{endpoint} with an empty form", *empty, printed=printed)
             passed &= report(app, f"{endpoint} is closed", check_closed, url, endpoint)
         if reference_predictions.expected_file(app).exists():
             asked = (reference_predictions.compare_unless_random, app, client)
@@ -78,7 +104,7 @@ def smoke(app):
                 print(f"FAIL  {app.name}: starts: {error}", flush=True)
                 return False
             print(f"ok    {app.name}: starts ({time.monotonic() - begin:.1f} s)", flush=True)
-            passed = check_over_http(app, server.url, folder)
+            passed = check_over_http(app, server.url, folder, server.printed)
         return (WINDOWS or report(app, "stops by Ctrl-C", check_stopped, server)) and passed
 
 

@@ -1,5 +1,6 @@
 """What the tests of the recipes share: apps made with recipes, and their environments."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from recipes import find_recipe, modules, put_in
 from test_new import copy_gallery, require_ready, running
 
 __all__ = ["environment", "made_and_served", "make_app", "require_ready", "running"]
-__all__ += ["use_trained_network"]
+__all__ += ["smoke_passes", "use_trained_network"]
 
 
 def make_app(place, recipes="", source=""):
@@ -60,6 +61,15 @@ def made_and_served(source, *more, recipes=""):
             yield url, client
 
     return made, app
+
+
+def smoke_passes(folder, python):
+    """Assert that an app passes its own smoke test, with its reference predictions."""
+    command = [python, "checks/smoke.py", "main.py"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert "FAIL" not in ended.stdout, ended.stdout
+    assert re.search(r"reference predictions: \d calls?, within 0\.0", ended.stdout), ended.stdout
+    assert ended.returncode == 0
 
 
 def use_trained_network(folder):

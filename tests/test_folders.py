@@ -2,7 +2,9 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
 
 import pytest
 from apps import find_app, find_apps
@@ -14,8 +16,8 @@ from test_new import copy_gallery, new
 
 BARE = SCRIPTS / "bare"
 FOLDERS = [BARE, *(find_app(name).folder for name in CLASSIFIERS)]
-IN_EACH = ["main.py", "guard.py", "middleware.py", "README.md", "requirements.txt", "Dockerfile"]
-IN_EACH += [".dockerignore", "start-script.sh"]
+IN_EACH = ["main.py", "guard.py", "middleware.py", "version.py", "README.md", "requirements.txt"]
+IN_EACH += ["Dockerfile", ".dockerignore", "start-script.sh"]
 OF_A_MODEL = ["image.py", "pixels.py", "cores.py", "weights.py", "download_model.py"]
 OF_A_MODEL += ["data/README.md"]
 
@@ -113,3 +115,18 @@ def test_what_needs_buildkit_is_found(tmp_path, line):
     right = "COPY a b ./\nCOPY ${A}_app.py app.py\nRUN a && b\n"
     (tmp_path / "Dockerfile").write_text(f"FROM a\n{line}\n{right}")
     assert len(needs_buildkit(tmp_path / "Dockerfile")) == 1
+
+
+@pytest.mark.parametrize("needs", ["", "torch==2.14.1\ntorchvision==0.29.1\n"])
+def test_the_smallest_app_gets_pytorch_s_build_for_the_cpu_once_it_needs_pytorch(tmp_path, needs):
+    """By the command of its Dockerfile, with a pip that writes down what it is asked for."""
+    command = re.search(r"(?m)^RUN (if .*)$", read(BARE / "Dockerfile"))[1]
+    (tmp_path / "pip").write_text('#!/bin/sh\necho "$@" >> asked\n')
+    (tmp_path / "pip").chmod(0o755)
+    (tmp_path / "requirements.txt").write_text(f"gradio==6.31.0\n{needs}")
+    places = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TORCH_INDEX": "https://index/cpu"}
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, env=places, check=True, timeout=20)
+    *before, last = (tmp_path / "asked").read_text().splitlines()
+    assert last.endswith("-r requirements.txt")
+    packages = [line.partition("--extra-index-url https://index/cpu ")[2] for line in before]
+    assert packages == ([" ".join(needs.split())] if needs else [])

@@ -273,7 +273,7 @@ print(*sorted(routes_of(demo.app)), sep="\\n")
 
 
 def test_every_route_of_gradio_is_known_and_let_through_or_refused(running, tmp_path):
-    for name in ("guard.py", "middleware.py"):
+    for name in ("guard.py", "middleware.py", "version.py"):
         shutil.copy(ROOT / "example_apps" / name, tmp_path)
     (tmp_path / "routes.py").write_text(LIST_ROUTES.replace("PORT", str(free_port())))
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path)}
@@ -314,7 +314,7 @@ def test_a_step_app_in_its_image_is_closed(tmp_path, private, name):
     """The files as the Dockerfile names them; `make docker-smoke` tries the image itself."""
     for source, target in (("launcher.py", "main.py"), (find_app(name).file.name, "app.py")):
         shutil.copy(ROOT / "example_apps" / source, tmp_path / target)
-    for helper in ("guard.py", "image.py", "middleware.py", "pixels.py"):
+    for helper in ("guard.py", "image.py", "middleware.py", "pixels.py", "version.py"):
         shutil.copy(ROOT / "example_apps" / helper, tmp_path)
     with started_main(tmp_path, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
         check_closed(served, private)

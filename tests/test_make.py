@@ -8,6 +8,7 @@ import sys
 import time
 
 import commands
+import model
 import pytest
 import requests
 from apps import find_app, find_apps
@@ -260,6 +261,17 @@ def test_step_apps_need_no_model(make):
     ended = make("model", "APP=sepia")
     assert ended.returncode == 0
     assert "sepia needs no model" in ended.stdout
+
+
+def test_weights_that_main_py_does_not_load_are_not_fetched(tmp_path):
+    """The program of the app that it was copied from may still be there."""
+    folder = shutil.copytree(find_app("resnet").folder, tmp_path / "leaf")
+    app = find_app(str(folder / "main.py"))
+    assert model.is_needed(app)
+    main = folder / "main.py"
+    main.write_text(main.read_text().replace("image_classification_resnet18.pth", "leaf.onnx"))
+    assert not model.is_needed(app)
+    assert model.fetch(app, if_missing=True) == 0
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ PHOTOS = ROOT / "resnet_image_classification" / "data"
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 ON_GITHUB = {".devcontainer/devcontainer.json", ".github/publish.sh", ".gitignore"}
 ON_GITHUB |= {".github/workflows/publish.yml", ".github/dependabot.yml"}
-CHECKS = ["apps", "expect", "questions", "random_weights", "reference_predictions"]
+CHECKS = ["apps", "model", "questions", "random_weights", "reference_predictions"]
 CHECKS = {f"checks/{name}.py" for name in [*CHECKS, "server", "smoke"]}
 ADDED = {*ON_GITHUB, *CHECKS, "AGENTS.md", "HOSTING.md", "copied_from.json"}
 SUMMARY = '"""Leaf disease: to be written: what the app does, in one line."""'
@@ -144,6 +144,9 @@ def test_a_copied_classifier_has_all_but_what_is_of_its_model_and_its_own_name(g
     assert files(folder) == wanted | ADDED
     for name in wanted - {"main.py", "README.md", "Dockerfile"}:
         assert (folder / name).read_bytes() == (original / name).read_bytes()
+    dockerfile, before = ((f / "Dockerfile").read_text() for f in (folder, original))
+    assert re.sub(r"(?<==)https://github.*| \\\n.*licenses=.*", "", before) == dockerfile
+    assert "\nARG SOURCE=\nARG VERSION=unknown\nLABEL " in dockerfile
     main, before = ({*(f / "main.py").read_text().splitlines()} for f in (folder, original))
     assert main - before == {SUMMARY, 'TITLE = "Leaf disease"'}
     card = (folder / "README.md").read_text()
@@ -170,6 +173,9 @@ def test_a_copied_step_has_its_code_and_no_more_than_it_needs(gallery, source):
     assert (folder / "requirements.txt").read_text() == packages.read_text()
     main, card = (folder / "main.py").read_text(), (folder / "README.md").read_text()
     assert main.startswith(f"{SUMMARY}\n")
+    main = main.replace(
+        'title="Leaf disease"', re.search('title=".*?"|$', step.file.read_text())[0]
+    )
     for part in re.split(
         r"(?m)^(?:(?:from|import|prepare_uploads|if __name__).*|(?=demo = ))", step.file.read_text()
     )[1:-1]:
@@ -182,6 +188,27 @@ def test_a_copied_step_has_its_code_and_no_more_than_it_needs(gallery, source):
     row = r"(?m)^leaf_disease +leaf_disease/main\.py +Leaf disease: to be written"
     assert re.search(row, run(gallery, "list"))
     require_ready(folder)
+
+
+def test_a_copy_carries_nothing_of_this_gallery_or_of_another_app(gallery):
+    for name, source in (("leaf", "sepia"), ("tree", "themed"), ("own", "hello")):
+        folder = new(gallery, name, source)
+        assert f'title="{name.capitalize()}"' in (folder / "main.py").read_text() or name == "own"
+        text = "".join(file.read_text() for file in folder.glob("*[!s].[pmD]*")) + name
+        assert not re.search(r"title=\"(Sepia|A friendly greeter)|serve-tutorials", text)
+        labels = (folder / "Dockerfile").read_text()
+        assert "\nARG SOURCE=\n" in labels
+        assert "MIT" not in labels
+
+
+def test_weights_that_are_not_copied_are_named(gallery):
+    folder = new(gallery, "leaf", "resnet")
+    (folder / "download_model.py").unlink()
+    (folder / "data" / "leaf.pth").write_text("weights")
+    said = run(gallery, "new", "NAME=tree", "FROM=leaf")
+    assert "\nNot copied: data/leaf.pth. Copy it if your app loads it." in said
+    (gallery / "resnet_image_classification/data/image_classification_resnet18.pth").touch()
+    assert "Not copied" not in run(gallery, "new", "NAME=bush", "FROM=resnet")
 
 
 @pytest.mark.parametrize("text", ["print(", "import gradio as gr\n\ngr.Blocks().launch()\n"])

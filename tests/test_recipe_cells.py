@@ -51,7 +51,9 @@ def count(app, tmp_path):
             upload, smallest, widest, dark, api_name="/count_cells"
         )
         mask, sizes = (next(f for f in files if f.endswith(end)) for end in ("png", "csv"))
-        return found, drawing, table, Image.open(mask), pd.read_csv(sizes)
+        sizes = pd.read_csv(sizes)
+        assert all(each.startswith("app ") for each in sizes.pop("version"))
+        return found, drawing, table, Image.open(mask), sizes
 
     return send
 

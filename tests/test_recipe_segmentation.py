@@ -15,7 +15,14 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, made_and_served, make_app, require_ready, running
+from recipes_made import (
+    environment,
+    made_and_served,
+    make_app,
+    require_ready,
+    running,
+    smoke_passes,
+)
 from scipy.ndimage import label, uniform_filter
 from workshop_blocks import apply_change
 
@@ -111,6 +118,12 @@ def test_a_network_that_gives_no_probabilities_is_noticed_at_the_start(parts, pr
 made, app = made_and_served("segmentation")
 
 
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_smoke_passes_and_compares_with_the_reference_predictions(made):
+    smoke_passes(*made)
+
+
 @pytest.fixture
 def segment(app, tmp_path):
     """Return a function that sends an image or a file, and returns the result."""
@@ -124,7 +137,9 @@ def segment(app, tmp_path):
             upload, threshold, smallest, api_name="/find_objects"
         )
         mask, sizes = (next(f for f in files if f.endswith(end)) for end in ("tif", "csv"))
-        return found, drawing, table, tifffile.imread(mask), pd.read_csv(sizes)
+        sizes = pd.read_csv(sizes)
+        assert all(each.startswith("app ") for each in sizes.pop("version"))
+        return found, drawing, table, tifffile.imread(mask), sizes
 
     return send
 

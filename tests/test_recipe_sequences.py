@@ -38,7 +38,9 @@ def send(app, tmp_path):
         for name in ("sequences", "windows"):
             [file] = [file for file in files if file.endswith(f"{name}.csv")]
             with open(file, encoding="utf-8", newline="") as stream:
-                found[name] = [*csv.reader(stream)][1:]
+                rows = [*csv.reader(stream)][1:]
+            assert all(row.pop().startswith("app ") for row in rows)  # the version
+            found[name] = rows
         return read, table["data"], found["sequences"], found["windows"]
 
     return analyse

@@ -11,7 +11,7 @@ from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
 from test_new import copy_gallery, run
 
 EXAMPLE = ROOT / "docs/starting_points/table/data/example.csv"
@@ -34,6 +34,12 @@ def test_its_old_name_leads_to_the_new_one(tmp_path):
 made, app = made_and_served("table")
 
 
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_smoke_passes_and_compares_with_the_reference_predictions(made):
+    smoke_passes(*made)
+
+
 @pytest.fixture
 def send(app, tmp_path):
     """Return a function that sends the bytes of a file, and returns what comes back.
@@ -50,6 +56,7 @@ def send(app, tmp_path):
         text = data.decode("utf-8-sig")
         separator = re.search("[,;\t]", text)[0]
         rows = [*csv.reader(text.splitlines(), delimiter=separator)]
+        assert {row.pop()[:4] for row in rows} == {"vers", "app "}
         return summary, table["data"], data, rows
 
     return predict
@@ -85,11 +92,11 @@ def right(app):
     *_, file = app[1].predict(handle_file(str(EXAMPLE)), api_name="/predict_table")
     with open(file, encoding="utf-8", newline="") as stream:
         titles, *rows = csv.reader(stream)
-    assert titles == [*TITLES, "prediction", "probability", "problem"]
+    assert titles == [*TITLES, "prediction", "probability", "problem", "version"]
     assert [row[:6] for row in rows] == FLOWERS
     assert [row[6] for row in rows] == [flower[5] for flower in FLOWERS]
     assert {row[8] for row in rows} == {""}
-    return [row[6:] for row in rows]
+    return [row[6:9] for row in rows]
 
 
 @pytest.mark.recipes
@@ -458,7 +465,7 @@ def test_a_model_of_ones_own_with_words_numbers_below_zero_and_missing_values(ma
         summary, _, file = client.predict(sent, api_name="/predict_table")
     with open(file, encoding="utf-8-sig", newline="") as stream:
         titles, *rows = csv.reader(stream, delimiter=";")
-    assert titles == ["site", "depth", "prediction", "problem"]
+    assert titles == ["site", "depth", "prediction", "problem", "version"]
     numbers = [row[2] and float(row[2].replace(",", ".")) for row in rows]
     assert -95 < numbers[0] < -85
     assert 5 < numbers[1] < 15

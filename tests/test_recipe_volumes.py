@@ -17,7 +17,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
 
 EXAMPLE = ROOT / "docs/starting_points/volumes/data/example.nii.gz"
 MARGIN, SIDE = 24, 400  # as in slices.py
@@ -33,6 +33,12 @@ def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
 
 
 made, app = made_and_served("volumes")
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_smoke_passes_and_compares_with_the_reference_predictions(made):
+    smoke_passes(*made)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,7 @@ def send(app):
         )
         with open(table, encoding="utf-8", newline="") as stream:
             titles, row = csv.reader(stream)
+        assert row[-1].startswith("app ")  # the version
         return number, read, dict(zip(titles, row, strict=True)), (low, high), shown
 
     return predict

@@ -179,7 +179,7 @@ def test_hosting_md_is_the_form_with_what_the_folder_says(gallery):
     assert rows["Title"] == "Leaf disease"
     assert rows["Subdomain"] == "leaf-disease"
     assert rows["Port"] == "8080"
-    assert rows["Licence of the code"] == "MIT"
+    assert rows["Licence of the code"] == "*to be written*"  # the author's, not the gallery's
     order = ["Subdomain", "Storage", "Hardware", "Port", "Image", "Custom URL subpath", "Title"]
     assert [field for field in rows if field in order] == order
     for field in ("Source code URL", "Funding sources", "Creators", "Model card", "Contact"):
@@ -229,11 +229,11 @@ def test_a_clone_keeps_and_compares_its_reference_predictions(gallery, classifie
     place.write_bytes(content.replace(b"\x06\x00random", b"\x06\x00mine__"))
     words = [sys.executable, "checks/smoke.py", "main.py"]
     assert "reference predictions" not in typed_in(folder, *words)
-    typed_in(folder, sys.executable, "checks/expect.py", "main.py", "--yes")
-    assert "reference predictions: 3 images, all probabilities within" in typed_in(folder, *words)
+    typed_in(folder, sys.executable, "checks/reference_predictions.py", "main.py", "--yes")
+    assert "reference predictions: 3 calls, within 0.0" in typed_in(folder, *words)
     expected = folder / "data" / "expected.json"
     content = json.loads(expected.read_text())
-    first = next(iter(content["images"].values()))["probabilities"]
+    first = content["calls"][0]["outputs"][0]
     first[next(iter(first))] += 0.1
     expected.write_text(json.dumps(content))
     ended = subprocess.run(words, cwd=folder, timeout=120, **OUTPUT)

@@ -453,6 +453,7 @@ def assert_whole(table, folder, expected):
     assert len(names) == len(wanted)
     assert {*names} == wanted
     for row in rows:
+        assert re.fullmatch(r"app [0-9a-f]{8}, model [0-9a-f]{8}", row["version"])
         if row["file"] in ("broken.jpg", "notes.jpg"):
             assert row["reason"].startswith("This file cannot be read as an image.")
             assert row["label_1"] == row["probability_5"] == ""

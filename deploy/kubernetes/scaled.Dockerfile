@@ -15,7 +15,8 @@ WORKDIR /opt/gallery
 COPY resnet_image_classification/constraints.txt resnet_image_classification/
 COPY scripts/scale/requirements.txt scripts/scale/
 RUN pip install --no-cache-dir --root-user-action=ignore -r scripts/scale/requirements.txt
-COPY example_apps/launcher.py example_apps/guard.py example_apps/middleware.py example_apps/
+COPY example_apps/launcher.py example_apps/guard.py example_apps/middleware.py \
+     example_apps/version.py example_apps/
 COPY scripts/ scripts/
 ENV PYTHONPATH=/opt/gallery/scripts \
     RAY_USAGE_STATS_ENABLED=0

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from middleware import Guard, delete_half, forgetting, say_busy
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from version import version
 
 SWEEP_S, KEEP_S = 10, 1800  # every 10 s, delete uploads and results older than 1,800 s,
 MAX_KEPT, MAX_OPEN = 2e9, 65_536  # and the oldest of more than 2 GB; files that may be open
@@ -124,8 +125,8 @@ def settings(demo, routes=(), **changes):
     """Return settings for demo.launch(), and get the app ready for them; `changes` override them.
 
     `routes`: what callers may ask for beyond what the page does, each as the beginning of a path,
-    such as "/gradio_api/mcp". Ends the program if the port or root path is not one, or the port is
-    taken.
+    such as "/gradio_api/mcp". The page gets the app's version at its foot. Ends the program if the
+    port or root path is not one, or the port is taken.
     """
     uploads = Path(os.environ.get("GRADIO_TEMP_DIR", ""))
     if not is_ours(uploads):
@@ -139,8 +140,11 @@ def settings(demo, routes=(), **changes):
         require_free(host, port)
     allow_open_files()
     if not any(each["api_name"] == "alive" for each in demo.config["dependencies"]):
-        with demo:  # the health check asks this, through the queue
+        with demo:
+            # the health check asks this, through the queue
             gr.api(alive, api_visibility="undocumented", concurrency_limit=None)
+            if version():
+                gr.Markdown(version(), elem_id="version")  # at the foot of the page
     # Gradio asks its own server whether it is up; a proxy must not answer that
     direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), *LOCAL]
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, direct))

@@ -117,7 +117,8 @@ def smoke_as_on_serve(command, image, app):
         passed = report(app, "as on Serve: is confined", check_confined, container)
         passed &= report(app, "as on Serve: runs as", check_user, container)
         with tempfile.TemporaryDirectory() as folder:
-            passed &= check_over_http(app, f"http://127.0.0.1:{port}/", folder)
+            url = f"http://127.0.0.1:{port}/"
+            passed &= check_over_http(app, url, folder, container.printed)
         passed &= report(app, "as on Serve: memory", check_memory, container)
         return report(app, f"as on Serve: stops in {STOP_S} s", check_stops, container) and passed
 

@@ -22,7 +22,7 @@ IN_RECIPES = [f"docs/recipes/{name}/files" for name in ("many_images", "own_imag
 PLACES["safe_csv.py"] = (IN_RECIPES[0], "scripts/scale")
 PLACES["excel_csv.py"] = (IN_RECIPES[2], "scripts/scale")
 PLACES["leftovers.py"] = (*IN_RECIPES, "scripts/scale")
-for name in ("guard.py", "middleware.py", "start-script.sh"):
+for name in ("guard.py", "middleware.py", "version.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 
 

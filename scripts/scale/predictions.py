@@ -8,6 +8,8 @@ block, so that what it has loaded stays.
 import ast
 import functools
 import os
+import runpy
+from pathlib import Path
 
 import pyarrow as pa
 from apps import find_app
@@ -31,6 +33,13 @@ def load(file):
         raise OtherApp(f"{file} has no function `predict`.") from None
 
 
+@functools.cache
+def version(file):
+    """Return the version of an app and its model; older copies have none."""
+    program = Path(file).with_name("version.py")
+    return runpy.run_path(str(program))["version"]() if program.exists() else ""
+
+
 def check(file):
     """Return why an app cannot be used, in a message, or None."""
     try:
@@ -50,7 +59,7 @@ def row(file, name, path):
     """Return what the table says of an image: the prediction, or the reason why there is none."""
     import gradio as gr
 
-    found = {**dict.fromkeys(table.COLUMNS), "file": name, "reason": ""}
+    found = {**dict.fromkeys(table.COLUMNS), "file": name, "reason": "", "version": version(file)}
     try:
         prediction = load(file)({"path": path})
     except gr.Error as error:

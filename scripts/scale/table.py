@@ -1,7 +1,7 @@
 """The database of images to classify, and the table of predictions: both on disk.
 
 The columns are those of the recipe `many_images`: the file, five labels with their probabilities
-from 0 to 1, and the reason if there is no prediction.
+from 0 to 1, the reason if there is no prediction, and the version of the app and its model.
 """
 
 import csv
@@ -15,7 +15,7 @@ from scale import safe_csv
 from scale.listing import listed, names_in
 
 COLUMNS = [f"{what}_{place}" for place in range(1, 6) for what in ("label", "probability")]
-COLUMNS = ["file", *COLUMNS, "reason"]
+COLUMNS = ["file", *COLUMNS, "reason", "version"]
 TYPES = {name: pa.float64() if name.startswith("probability") else pa.string() for name in COLUMNS}
 SCHEMA = pa.schema(TYPES)
 PART = 1000  # rows of a Parquet file

@@ -11,6 +11,7 @@ from image import read_image, refuse
 from results import number_objects, show, within
 from scipy.ndimage import binary_fill_holes, median_filter, white_tophat
 from skimage.filters import threshold_otsu
+from version import describe
 
 ABOUT = """# Count cells
 Finds the bright objects in an image, counts them and measures their areas. **Objects that touch
@@ -59,7 +60,8 @@ with gr.Blocks(title="Count cells", analytics_enabled=False) as demo:
     table = gr.Dataframe(label="Sizes", max_height=300)
     outputs = [found, drawing, table, files]
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
-    submit.click(count_cells, inputs, outputs, preprocess=False)
+    about = describe(count_cells)
+    submit.click(count_cells, inputs, outputs, preprocess=False, api_description=about)
 
 if __name__ == "__main__":
     demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full

@@ -11,6 +11,7 @@ from image import refuse
 from PIL import Image
 from skimage.measure import label, regionprops_table
 from skimage.segmentation import find_boundaries
+from version import with_version
 
 MEASURES = ["label", "area", "centroid"]  # any that skimage.measure.regionprops() has
 NAMES = {"label": "object", "centroid-0": "y", "centroid-1": "x"}
@@ -93,5 +94,5 @@ def save(labels, table, uploads, mask):
     mask, sizes = folder / mask, folder / "sizes.csv"
     how = "tiff_adobe_deflate"  # of a TIFF; a PNG is always compressed
     Image.fromarray(labels.astype("uint16")).save(mask, compression=how)
-    safe_csv.write(sizes, [table.columns, *table.itertuples(index=False)])
+    safe_csv.write(sizes, with_version([table.columns, *table.itertuples(index=False)]))
     return [str(mask), str(sizes)]

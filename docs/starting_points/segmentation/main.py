@@ -12,6 +12,7 @@ from prepare import prepare
 from results import number_objects, show, within
 from tiles import predict_in_tiles, try_network
 from unet import UNet
+from version import describe
 from weights import load_model
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -65,7 +66,8 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
     image.upload(preview, image, image, preprocess=False, api_visibility="private")
     # preprocess=False: read_image() opens the file, since Gradio turns 16-bit images white
     inputs, outputs = [image, threshold, smallest], [found, drawing, table, files]
-    submit.click(find_objects, inputs, outputs, preprocess=False)
+    about = describe(find_objects)
+    submit.click(find_objects, inputs, outputs, preprocess=False, api_description=about)
 
 if __name__ == "__main__":
     demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full

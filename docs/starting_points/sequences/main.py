@@ -8,6 +8,7 @@ import numpy as np
 from guard import prepare_uploads, settings
 from reading import decode, read_sequences, refuse
 from results import TITLES, show
+from version import describe
 
 ABOUT = "A, C, G, T, U, S (C or G) and W (A or T) count. Other letters and gaps keep their place."
 draw = random.Random(1).choices
@@ -61,6 +62,7 @@ demo = gr.Interface(
     examples=[[None, EXAMPLE, 100, 10]],
     title="GC content",
     description=ABOUT,
+    api_description=describe(analyse),
     flagging_mode="never",  # no Flag button: it would save what users type
     analytics_enabled=False,  # nothing is reported to Gradio's developers
 )

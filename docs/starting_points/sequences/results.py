@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import safe_csv
 from matplotlib.figure import Figure
+from version import with_version
 
 TITLES = ["number", "name", "length", "GC (%)", "not counted", "gaps"]
 WINDOW_TITLES = ["number", "name", "start", "end", "GC (%)", "counted"]
@@ -35,7 +36,7 @@ def show(records, how, whole, windows, window, uploads):
     for table, titles, content in zip(
         tables, (TITLES, WINDOW_TITLES), (summary, rows), strict=True
     ):
-        safe_csv.write(table, [titles, *content])
+        safe_csv.write(table, with_version([titles, *content]))
     return in_words(records, how, window), str(plot), summary, [str(plot), *map(str, tables)]
 
 

@@ -10,6 +10,7 @@ from reading import MOST_ROWS, read_table
 from results import predict_rows
 from rows import refuse
 from sklearn_model import load_model
+from version import describe
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -60,6 +61,7 @@ demo = gr.Interface(
     title=TITLE,
     description=DESCRIPTION,
     article=f"Up to {MOST_ROWS:,} rows, with these columns among others:\n\n{COLUMNS}",
+    api_description=describe(predict_table),
     flagging_mode="never",  # no Flag button: it would save what users send
     analytics_enabled=False,  # nothing is reported to Gradio's developers
 )

@@ -11,6 +11,7 @@ import pandas as pd
 import safe_csv
 from reading import NUMBER, read_values
 from rows import read_rows
+from version import version
 
 BATCH, SHOWN, NAMED = 2_000, 100, 5  # rows: predicted at once, in the page, named if they are wrong
 
@@ -27,7 +28,9 @@ def predict_rows(table, predict, results, words, allow_missing, uploads, progres
     encoding = "utf-8" if table.separator == "," else "utf-8-sig"
     with open(file, "w", encoding=encoding, newline="") as stream:
         writer = safe_csv.writer(stream, table.separator or ",")
-        writer.writerow(map(safe_csv.cell, [*table.titles, *added]))
+        writer.writerow(
+            map(safe_csv.cell, [*table.titles, *added, unused("version", table.titles)])
+        )
         rows = itertools.islice(read_rows(table.file), 1, None)
         while batch := [*itertools.islice(rows, BATCH)]:
             read = [read_values(row, table.places, words, allow_missing) for _, row in batch]
@@ -41,7 +44,7 @@ def predict_rows(table, predict, results, words, allow_missing, uploads, progres
                     problems += [f"row {number}, {problem}"] * (wrong <= NAMED)
                 empty = [""] * (len(table.titles) - len(cells))
                 row = [as_text(cell, table.mark) for cell in (*cells, *empty, *new)]
-                writer.writerow(row)
+                writer.writerow([*row, version()])
                 if len(shown) < SHOWN:
                     used = [row[place] for place in table.places.values()]
                     shown.append([number, *row[len(table.titles) :], *used])

@@ -9,6 +9,7 @@ import numpy as np
 from guard import prepare_uploads, settings
 from reading import LIMITS, read_volume
 from results import save
+from version import describe
 from viewer import add_viewer, view
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -57,7 +58,8 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
             number = gr.Number(label=RESULT, interactive=False)
             read = gr.Textbox(label="Read")
             table = gr.File(label="The result as CSV", height=80)
-    submit.click(predict_volume, [file, voxel_mm], [number, read, table, *add_viewer()])
+    outputs, about = [number, read, table, *add_viewer()], describe(predict_volume)
+    submit.click(predict_volume, [file, voxel_mm], outputs, api_description=about)
 
 if __name__ == "__main__":
     demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full

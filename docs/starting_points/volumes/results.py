@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import safe_csv
+from version import with_version
 
 
 def save(volume, name, number, file, uploads):
@@ -13,5 +14,5 @@ def save(volume, name, number, file, uploads):
     row |= {f"mm_{axis}": n for axis, n in zip("xyz", volume.mm, strict=True)}
     row |= {"notes": " ".join(volume.notes)}
     path = Path(tempfile.mkdtemp(dir=uploads), "result.csv")
-    safe_csv.write(path, [row.keys(), row.values()])
+    safe_csv.write(path, with_version([row.keys(), row.values()]))
     return str(path)

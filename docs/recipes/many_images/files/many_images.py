@@ -22,6 +22,7 @@ import safe_csv
 from image import TOO_MUCH, TOO_SLOW
 from leftovers import is_leftover
 from middleware import MAX_FILES
+from version import with_version
 
 MAX_IMAGES = 1000
 MAX_UPLOAD = 100_000_000  # bytes that are sent at once; SciLifeLab Serve lets no more through
@@ -55,7 +56,7 @@ def add_to_page(predict):
         rows = few_costly(classify(files, predict, uploads))
         rows = list(progress.tqdm(rows, desc="Classifying", total=total, unit="images"))
         file = Path(tempfile.mkdtemp(dir=uploads), "predictions.csv")
-        safe_csv.write(file, [COLUMNS, *rows])
+        safe_csv.write(file, with_version([COLUMNS, *rows]))
         return shorten(rows), str(file)
 
     gr.Markdown(f"## Many images\n{LIMITS}")
