@@ -11,6 +11,7 @@ import safe_csv
 from molecules import LONGEST, describe, make_molecule
 from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
+from version import with_version
 
 SHOWN, DRAWN, NAMED = 100, 12, 5  # rows, drawings, and problems in the summary
 LONGEST_S = 300  # for all molecules of a user, while others wait
@@ -45,12 +46,12 @@ def show(records, unit, predict, results, uploads, progress):
     file = folder / "molecules.csv"
     titles = [
         unit,
-        *(f"{title} (file)" if title in (unit, *added) else title for title in others),
+        *(f"{title} (file)" if title in (unit, *added, "version") else title for title in others),
         *added,
     ]
     with open(file, "w", encoding="utf-8", newline="") as stream:
         safe_csv.writer(stream).writerows(
-            [as_text(cell) for cell in row] for row in (titles, *rows)
+            [as_text(cell) for cell in row] for row in with_version([titles, *rows])
         )
     table = {"headers": [unit, "name", *added[1:], "SMILES"], "data": shown[:SHOWN]}
     return in_words(records, unit, problems), drawings, table, str(file)
