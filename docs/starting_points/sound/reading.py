@@ -93,7 +93,7 @@ def decode(file, rate):
         f"The {file.channels:,} channels were mixed: the model hears their mean.": (
             file.channels > 1
         ),
-        f"It was recorded too loud: at least {clipped:,} samples are clipped.": clipped,
+        f"It was recorded too loud. Clipped samples: {clipped:,} or more.": clipped,
         "All samples are 0, so the recording is silent.": not peak,
         f"It is very quiet: no sample is above {peak:.2%} of full scale.": 0 < peak < QUIET,
     }
