@@ -1,7 +1,7 @@
 """Read a recording as a model takes it: one channel, from -1 to 1, at the rate of the training.
 
-It is decoded some at a time, since a few bytes can hold hours. What the header states is compared
-with what is there, because libsndfile reads half a file without complaint.
+It is decoded in blocks, because a few bytes can hold hours. The header is compared with what is
+there, because libsndfile reads half a file without complaint.
 """
 
 import os
@@ -29,14 +29,14 @@ def read_sound(path, rate):
     """Return the samples of a file as one channel at this rate, and notes on how it was read."""
     with open(path, "rb", buffering=0) as stream:
         try:
-            # by its number: libsndfile would believe its name, such as .raw
+            # by its number, because soundfile would trust a name such as .raw
             with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
                 check(file)
                 samples, notes = decode(file, rate)
         except soundfile.LibsndfileError:
             refuse(f"This file is damaged, or is not WAV, FLAC or MP3. {SAVE}")
         size = os.path.getsize(path)
-        if size - stream.tell() > 4096 + size / 20:  # more than a few words about the recording
+        if size - stream.tell() > 4096 + size / 20:  # more than tags
             refuse(f"There is more in this file than its header states. {SAVE}")
     return samples, notes
 
