@@ -33,7 +33,7 @@ import placing
 from apps import ROOT
 
 FOLDERS = {"recipe": "docs/recipes", "starting point": "docs/starting_points"}
-TOPICS = ("images", "reliability", "another model", "tables", "sequences and molecules")
+TOPICS = ("images", "reliability", "another model", "tables", "sound", "sequences and molecules")
 TOPICS += ("speed and size", "programs and agents")
 FACTS = ("begins with", "not with", "takes away", "installs")
 # what only downloads weights

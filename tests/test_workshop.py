@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import commands
@@ -29,6 +30,7 @@ from conftest import (
 from container.engine import call
 from explain import settings_of
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from maintain.workshop import outdated, updated
 from PIL import Image
 from playwright.sync_api import expect
@@ -470,6 +472,58 @@ def test_behind_nginx_under_a_path(tmp_path, page):
         assert any("/hello/gradio_api/" in response.url for response in responses)
         failed = [response.url for response in responses if not response.ok]
         assert [url for url in failed if not url.endswith(SWITCHED_OFF)] == []
+
+
+@pytest.mark.slow
+def test_stop_ends_a_function_between_two_pieces(launch, tmp_path, page):
+    (tmp_path / "app.py").write_text(run_by("test_stop_ends_a_function_between_two_pieces")[0])
+    page.goto(launch(tmp_path / "app.py"))
+    page.get_by_label("images").fill("60")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_label("output")).to_have_value("2 of 60 images")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Submit")).to_be_visible()
+    stopped = page.get_by_label("output").input_value()
+    page.wait_for_timeout(2000)
+    assert page.get_by_label("output").input_value() == stopped
+
+
+@pytest.mark.slow
+def test_comments_are_kept_without_the_input(launch, tmp_path, page, monkeypatch):
+    file = tmp_path / "comments.csv"
+    monkeypatch.setenv("COMMENTS", str(file))
+    monkeypatch.syspath_prepend(DOCS / "recipes/many_images/files")
+    (tmp_path / "app.py").write_text(run_by("test_comments_are_kept_without_the_input")[0])
+    url = launch(tmp_path / "app.py")
+    page.goto(url)
+    page.get_by_role("button", name="Send comment").click()
+    expect(page.get_by_text("Please press Submit and write a comment first.")).to_be_visible()
+    page.get_by_label("Sequence").fill("GATTACA")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_label("Prediction")).to_have_value("not coding")
+    page.get_by_label("What is wrong?").fill("=1+1, it codes")
+    page.get_by_role("button", name="Send comment").click()
+    expect(page.get_by_text("Thank you. Your comment was kept")).to_be_visible()
+    row = f'"{date.today()}","not coding","\'=1+1, it codes"\r\n'
+    assert file.read_bytes().decode() == row
+    file.write_bytes(b"x" * 1_000_001)
+    refused = pytest.raises(AppError, match="No more comments can be kept")
+    with contextlib.closing(Client(url, verbose=False)) as client, refused:
+        client.predict("coding", "wrong", api_name="/keep")
+    assert file.stat().st_size == 1_000_001
+
+
+@pytest.mark.slow
+def test_predictions_are_counted_by_day(launch, tmp_path, monkeypatch):
+    (tmp_path / "app.py").write_text(run_by("test_predictions_are_counted_by_day")[0])
+    monkeypatch.setenv("COUNTS", str(tmp_path / "counts.csv"))
+    with contextlib.closing(Client(launch(tmp_path / "app.py"), verbose=False)) as client:
+        for _ in range(3):
+            assert client.predict("Ada", api_name="/predict") == "Hello Ada!"
+        assert (tmp_path / "counts.csv").read_text() == f"{date.today()}\n" * 3
+        (tmp_path / "counts.csv").unlink()
+        (tmp_path / "counts.csv").mkdir()
+        assert client.predict("Ada", api_name="/predict") == "Hello Ada!"
 
 
 # --- the messages of "When something goes wrong" -------------------------------------------------
