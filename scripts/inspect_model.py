@@ -21,7 +21,10 @@ KEPT = "num_batches_tracked"  # counted in training; older files lack it
 WITH_AUX = ("googlenet", "inception_v3")
 BUFFERS = ("running_mean", "running_var", "relative_position_index", "relative_coords_table")
 # what other files are, and what to do with them
-KERAS = ("a Keras model", 'It needs code of its own: docs/reference/other-models.md, "Keras"')
+KERAS = (
+    "a Keras model",
+    "Where it was trained, run: model.export('model.onnx', format='onnx'), and bring that file",
+)
 PICKLE = "Where it was trained, save it with skops: skops.io.dump(model, 'model.skops')"
 TORCHSCRIPT = (
     "a TorchScript program, saved by torch.jit.save()",

@@ -507,7 +507,7 @@ def test_no_file_runs_anything_and_each_is_named(tmp_path, kind, message, suffix
         (b"<!doctype html>", "it is a web page", "Copy or download it again"),
         (b"", "it is empty", "Copy or download it again"),
         (b"PK\x03\x04" + bytes(99), "it is damaged or was cut off", "Copy or download it again"),
-        (b"\x89HDF\r\n\x1a\n", "a Keras model", "other-models.md"),
+        (b"\x89HDF\r\n\x1a\n", "a Keras model", "model.export('model.onnx', format='onnx')"),
     ],
 )
 def test_inspect_names_what_is_no_model(tmp_path, capsys, content, what, remedy):

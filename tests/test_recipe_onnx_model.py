@@ -186,6 +186,24 @@ def test_the_form_of_the_file_changes_no_probability(network, right, form):
         assert next(iter(found)) == label
 
 
+def test_a_keras_model_predicts_what_it_did_where_it_was_trained(network, tmp_path, monkeypatch):
+    """By the line that `make inspect` and the text name."""
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    import keras
+
+    layers = [keras.layers.Input((SIDE, SIDE, 3)), keras.layers.Conv2D(8, 3, activation="relu")]
+    layers += [keras.layers.BatchNormalization(), keras.layers.GlobalMaxPooling2D()]
+    model = keras.Sequential([*layers, keras.layers.Dense(3, activation="softmax")])
+    image = Image.open(IMAGES["few cells"])
+    before = model.predict(np.float32(prepare_as_main(image, (SIDE, SIDE)))[None], verbose=0)[0]
+    model.export(tmp_path / "keras.onnx", format="onnx", verbose=False)
+    found = network((tmp_path / "keras.onnx").read_bytes())
+    assert "colours last" in found.about
+    assert "probabilities already" in found.about
+    after = found.predict(image)
+    assert [after[label] for label in LABELS] == pytest.approx(before.tolist(), abs=1e-4)
+
+
 def test_several_labels_have_probabilities_of_their_own(network):
     sigmoid = changed(after=[("Sigmoid", ["scores"], ["out"], {})])
     image = Image.open(IMAGES["crowded"])
