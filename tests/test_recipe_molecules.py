@@ -53,6 +53,7 @@ def send(app, tmp_path):
             assert len(colours) > 5  # it is not blank
         with open(file, encoding="utf-8", newline="") as stream:
             rows = [*csv.reader(stream)]
+        assert {row.pop()[:4] for row in rows} == {"vers", "app "}  # the last column
         return summary, [drawing["caption"] for drawing in drawings], table["data"], rows
 
     return predict
@@ -63,6 +64,7 @@ def send(app, tmp_path):
 def test_a_click_on_the_example_draws_three_molecules_and_says_what_is_wrong(app, page, screenshot):
     page.goto(app[0])
     page.get_by_text("aspirin").first.click()
+    expect(page.get_by_label("Or SMILES")).not_to_have_value("")
     page.get_by_role("button", name="Submit").click()
     summary = "4 lines read.\nWithout results: 1; the file says why for each.\n"
     expect(page.get_by_label("Read", exact=True)).to_have_value(f"{summary}line 4: unclosed ring")
@@ -200,7 +202,7 @@ WRONG = {
     "An app takes 1 to 10,000 molecules.": ("C\n" * 10_001, ""),
     "1 to 10,000 molecules. ": ("smiles\n", "b.csv"),
     "There are more than 200 columns.": (f"{COLUMNS}\n{COLUMNS}", "a.csv"),
-    "This is no CSV file.": (b"\x1f\x8b\0\0", "a.sdf.gz"),
+    "This is not a CSV file.": (b"\x1f\x8b\0\0", "a.sdf.gz"),
     "This is not a text file.": (b"CCO\n" * 20_000 + b"C\0C", "a.smi"),
 }
 

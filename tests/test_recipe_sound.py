@@ -55,6 +55,8 @@ def send(app, file):
     text, image, table, file = app[1].predict(handle_file(str(file)), api_name="/predict_sound")
     with open(file, encoding="utf-8", newline="") as stream:
         titles, *rows = csv.reader(stream)
+    assert titles.pop() == "version"
+    assert all(row.pop().startswith("app ") for row in rows)
     assert titles == table["headers"] == TITLES
     assert [[str(cell) for cell in row] for row in table["data"]] == rows
     return text, image, table["data"]
