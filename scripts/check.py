@@ -361,9 +361,10 @@ def imported(app):
     listed = re.sub(r"\$\(.*?\)|\"?\$\w+\"?|--\S+", "", "\n".join(listed))  # no variables, options
     listed = re.sub(r"[._-]+", "-", listed.lower())
     for name in sorted({name for source in app.sources for name in source.needed}):
-        own = [app.folder / f"{name}.py", app.folder / name]
+        places = (name, f"{name}.py", f"*/{name}", f"*/{name}.py")  # as in src/
+        own = any(any(app.folder.glob(place)) for place in places)
         plain = name.lower().replace("_", "-")
-        if not any(map(os.path.exists, own)) and MODULES.get(plain, plain) not in listed:
+        if not own and MODULES.get(plain, plain) not in listed:
             return app.folder / "requirements.txt", name
 
 
