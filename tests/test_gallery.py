@@ -341,10 +341,9 @@ def test_it_holds_the_apps_that_are_whole_and_needs_what_they_need(assembled):
 
 def test_scilifelab_serve_would_run_it_with_classifiers_and_without(assembled, tmp_path):
     assemble(copy_tree(tmp_path / "tree"), tmp_path / "steps")
-    for folder, index in ((assembled, True), (tmp_path / "steps", False)):
+    for folder in (assembled, tmp_path / "steps"):
         assert check(folder, folder / "main.py", "gallery") == []
         dockerfile = (folder / "Dockerfile").read_text()
-        assert ("TORCH_INDEX" in dockerfile) == index
         for name in ("cells", "example_apps", "scripts", "docs"):
             assert f'["{name}/", "{name}/"]' in dockerfile
 

@@ -273,9 +273,9 @@ def answer(asked, said):
     """
     image = None
     try:
-        image = importlib.import_module(asked.pop("module")).read(**asked)
+        found = importlib.import_module(asked.pop("module")).read(**asked)
         require_silence(said)
-        told = {"size": image and image.size}
+        image, told = found, {"size": found and found.size}
     except Refused as refused:
         told = {"refused": str(refused)}
     except OSError:
