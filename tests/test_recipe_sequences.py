@@ -110,7 +110,7 @@ WRONG = {
     "name,sequence\n": "no sequence below it",
     " \n": "There is no text",
     b"": "There is no text",
-    gzip.compress(b">a\nACGT"): "is compressed",
+    gzip.compress(b">a\nACGT", mtime=0): "is compressed",
     b"PK\3\4" + bytes(99): "a ZIP file or a spreadsheet",
     bytes(99): "not a text file",
     random.Random(1).randbytes(100_000): "not a text file|Line 1",

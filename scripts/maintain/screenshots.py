@@ -21,7 +21,9 @@ from recipes import find_recipe, put_in
 from smoke import start_app
 
 FOLDER = ROOT / "docs" / "images"
-WIDTH, HEIGHT = 960, 600  # CSS pixels; the saved file has the same size
+WIDTH, HEIGHT = 960, 600  # CSS pixels, as in the saved file, which ends where the page is empty
+CONTENT = "document.querySelectorAll('.block, button.primary')"
+END = f"Math.max(...[...{CONTENT}].map(part => part.getBoundingClientRect().bottom))"
 EXAMPLE = ROOT / "resnet_image_classification" / "data" / "bee.jpg"
 
 
@@ -70,7 +72,8 @@ def take_screenshot(browser, app, file):
         page.goto(f"{server.wait().url}?__theme=light")
         page.get_by_role("button", name="Submit").wait_for()
         fill_in(page, app)
-        save_screenshot(page, file, settle_ms=0 if app.name == "progress" else 500)
+        clip = {"x": 0, "y": 0, "width": WIDTH, "height": min(HEIGHT, page.evaluate(END) + 24)}
+        save_screenshot(page, file, settle_ms=0 if app.name == "progress" else 500, clip=clip)
         page.close()
 
 
