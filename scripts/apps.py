@@ -15,6 +15,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 SUFFIX = re.compile(r"(_image)?_classification$")
 STEP = re.compile(r"Step [\d.]+, ([\w-]+): ")
+# endings of files with weights or a whole model
+WEIGHTS = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras")
+WEIGHTS += (".joblib", ".pkl", ".skops")
 
 
 class App(NamedTuple):

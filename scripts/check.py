@@ -12,14 +12,12 @@ import sys
 import textwrap
 from typing import NamedTuple
 
-from apps import find_app, find_apps
+from apps import WEIGHTS, find_app, find_apps
 from container.context import files_in_image, read
 from model_app import NO_LABEL
 from origin import GALLERY, NOTE
 
 SCRIPT = "start-script.sh"
-WEIGHTS = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras")
-WEIGHTS += (".joblib", ".pkl", ".skops")
 KEYS = re.compile(
     rb"\b(A[KS]IA[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40}|hf_[A-Za-z0-9]{30}"
     rb"|sk-[A-Za-z0-9_-]{24})"
@@ -44,6 +42,15 @@ class Finding(NamedTuple):
     rule: str
     file: object
     cure: str
+
+
+def modules_of(imports):
+    """Return the modules that import statements name, up to the first dot."""
+    names = []
+    for node in imports:
+        froms = isinstance(node, ast.ImportFrom)
+        names += [node.module or ""] if froms else [alias.name for alias in node.names]
+    return {name.partition(".")[0] for name in names}
 
 
 class Source:
@@ -74,18 +81,15 @@ class Source:
     @functools.cached_property
     def imported(self):
         """The modules that it imports, up to the first dot."""
-        names = [alias.name for node in self.of(ast.Import) for alias in node.names]
-        names += [node.module or "" for node in self.of(ast.ImportFrom)]
-        return {name.partition(".")[0] for name in names}
+        return modules_of(self.of(ast.Import, ast.ImportFrom))
 
     @property
     def needed(self):
         """The modules that it imports and cannot do without: not those in a `try`."""
         tried = {id(n) for part in self.of(ast.Try) for n in ast.walk(part) if part.handlers}
         nodes = [n for n in self.of(ast.Import, ast.ImportFrom) if id(n) not in tried]
-        names = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
-        names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
-        return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+        others = [n for n in nodes if not getattr(n, "level", 0)]  # not from . import ...
+        return modules_of(others) - sys.stdlib_module_names
 
     @functools.cached_property
     def parts_of_paths(self):

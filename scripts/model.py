@@ -4,7 +4,8 @@ import re
 import subprocess
 import sys
 
-WEIGHTS = r"[\w.-]+\.(?:pth?|ckpt|safetensors|onnx|h5|keras|joblib|pkl|skops)\b"
+from apps import WEIGHTS
+
 PACKAGES = ("pooch", "requests", "tqdm")  # that such a program needs
 
 
@@ -12,7 +13,8 @@ def is_needed(app):
     """Tell whether an app's download_model.py fetches what its main.py loads."""
     if not (app.folder / "download_model.py").exists():
         return False
-    named = re.findall(WEIGHTS, app.file.read_text(encoding="utf-8"))
+    endings = "|".join(map(re.escape, WEIGHTS))
+    named = re.findall(rf"[\w.-]+(?:{endings})\b", app.file.read_text(encoding="utf-8"))
     return not named or not app.weights or app.weights.name in named
 
 
