@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 
 # ---- Limits ----
 
-MAX_JSON, MAX_BESIDE, MAX_HELD, SMALL = 4_000_000, 5_000_000, 100_000_000, 100_000  # bytes
+MAX_JSON, MAX_HELD, SMALL = 4_000_000, 100_000_000, 100_000  # bytes
 MAX_FILES, MAX_EVENTS, MAX_VALUES, MAX_DEPTH, MAX_ADDRESS = 200, 1_000, 50_000, 50, 4_000
 MAX_NAMED = 1_000  # files in a call
 UNREAD_S, HEALTH_S, ARRIVE_S = 120, 5, 120
@@ -219,7 +219,8 @@ class Guard:
         if not (known or login or POST.fullmatch(path)):
             raise Refused(400, NOTHING)
         scope, receive = request.scope, request.receive
-        largest = blocks.max_file_size and blocks.max_file_size + MAX_BESIDE
+        # of a form, Gradio counts the files alone
+        largest = blocks.max_file_size and blocks.max_file_size + SMALL
         largest = SMALL if login else largest
         if form.lower().startswith("multipart/"):
             boundary = FORM.fullmatch(form)
