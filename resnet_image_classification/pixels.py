@@ -15,8 +15,6 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import numpy as np
-import tifffile
 from PIL import Image, ImageOps
 
 MAX_MEGAPIXELS = 50  # a file of 100 kB can unpack to gigabytes
@@ -88,8 +86,8 @@ def convert(data, enough):
         image.draft(None, (enough, enough))
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode[0] in "IF":  # grey with more than 8 bits
-        image = Image.fromarray(to_8_bits(np.asarray(image), image.mode[0] == "I"))
-    elif deep and is_dark(np.asarray(image)[..., :3]):  # Pillow keeps the upper 8 bits
+        image = Image.fromarray(to_8_bits(values_of(image), image.mode[0] == "I"))
+    elif deep and is_dark(values_of(image)[..., :3]):  # Pillow keeps the upper 8 bits
         refuse(f"This image has 16 bits per colour but does not use them all. {CONVERT}")
     palette = image.getextrema() if image.mode == "P" else (0, 0)
     if image.has_transparency_data:
@@ -105,6 +103,13 @@ def convert(data, enough):
     if enough and max(image.size) > longest:  # 10,000 x 1 would be resized to 2,560,000 x 256
         image = ImageOps.fit(image, [min(side, longest) for side in image.size])
     return image
+
+
+def values_of(image):
+    """Return the values of an image, height x width or height x width x 3."""
+    import numpy as np  # here: photos don't need it, and it takes 15 MB in each process
+
+    return np.asarray(image)
 
 
 def is_dark(colours):
@@ -155,6 +160,8 @@ def without_comments(data):
 
 def check_tiff(data):
     """Refuse a TIFF that Pillow would read as something else; tell if its colours have 16 bits."""
+    import tifffile  # here: it needs NumPy
+
     # not by its path: a TIFF of microscopes can name other files, and tifffile would open them
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = tiff.pages.first
@@ -186,7 +193,9 @@ def in_order(values, beyond):
     values = values.reshape(-1)
     values = values[:: max(1, values.size // 1_000_000)]
     usual = values[values < beyond]
-    return np.sort(usual if usual.size else values)
+    found = (usual if usual.size else values).copy()
+    found.sort()
+    return found
 
 
 def extents(pixels, beyond, *shares):
@@ -208,14 +217,14 @@ def extents(pixels, beyond, *shares):
 
 def to_8_bits(pixels, whole):
     """Return grey values, height x width, as 8 bits, scaled by the rule of read_image()."""
-    if not np.isfinite([pixels.min(), pixels.max()]).all():
+    if not (math.isfinite(pixels.min()) and math.isfinite(pixels.max())):
         refuse(f"This image has values that are not numbers (NaN or infinite). {CONVERT}")
     beyond = 65535 if pixels.max() == 65535 else math.inf  # a scale bar
     (low, high), (dark, bright) = extents(pixels, beyond, FEW, 0.01)
     if low < -0.001 * abs(high):
         refuse(f"This image has values below 0, down to {pixels.min():g}. {CONVERT}")
     bits = max(8 * whole, math.ceil(0.999 * high).bit_length(), 1)
-    grey = np.clip(pixels / (2**bits - 1), 0, 1) * 255
+    grey = (pixels / (2**bits - 1)).clip(0, 1) * 255
     shades, usual = ((b - a) / (2**bits - 1) * 255 for a, b in ((low, high), (dark, bright)))
     if low < 0.98 * high and ((whole and high < 512 and usual < 32) or shades < 3):
         refuse(

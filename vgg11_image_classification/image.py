@@ -21,8 +21,6 @@ from PIL import Image
 AT_ONCE, LONGEST_S, MEGABYTES = 2, 20, 1500  # processes, and what each may take for an image
 TOO_MUCH = "This image takes too much memory to read. Save it as a PNG or JPEG and try again."
 TOO_SLOW = f"This image takes over {LONGEST_S} s to read. Save it as a PNG or JPEG and try again."
-# glibc's settings: memory that is kept for the next photo, which is then read in 70 % of the time
-KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**25)}
 READERS = queue.LifoQueue()
 for _ in range(AT_ONCE):
     READERS.put(None)  # started when it is needed
@@ -110,8 +108,7 @@ def a_reader():
     try:
         if reader is None or reader.poll() is not None:
             command = [sys.executable, pixels.__file__, str(MEGABYTES)]
-            pipe = subprocess.PIPE
-            reader = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=os.environ | KEEP)
+            reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         yield reader
     finally:
         READERS.put(reader)
