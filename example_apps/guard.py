@@ -1,7 +1,7 @@
 """Protect an app on the open web. Two calls do it, and importing this file does nothing:
 
     prepare_uploads()                 # above the page
-    demo.launch(**settings(demo))     # settings(demo, max_file_size="50mb") changes one of them
+    demo.launch(**settings(demo))     # settings(demo, max_file_size=50_000_000) changes one of them
 
 Uploads are kept in a folder of this run alone and deleted on time; Gradio keeps them for good, in a
 folder that every app on the computer shares. middleware.py looks at each request.
@@ -164,7 +164,7 @@ def settings(demo, routes=(), **changes):
         "server_name": host,  # 0.0.0.0: from outside a container, too
         "server_port": port,
         "head": AWAY,
-        "max_file_size": "20mb",
+        "max_file_size": 20_000_000,  # bytes
         "mcp_server": False,
         "run_history": False,  # inputs and predictions do not stay in the browser
         "enable_monitoring": False,

@@ -66,4 +66,4 @@ demo = gr.Interface(
 
 if __name__ == "__main__":
     demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full
-    demo.launch(**settings(demo, max_file_size="100mb"))
+    demo.launch(**settings(demo, max_file_size=100_000_000))

@@ -63,4 +63,4 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
 
 if __name__ == "__main__":
     demo.queue(max_size=200, api_open=False)  # 200 users may wait; more are told that it is full
-    demo.launch(**settings(demo, max_file_size="100mb"))
+    demo.launch(**settings(demo, max_file_size=100_000_000))
