@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-WEIGHTS = (".pth", ".pt", ".safetensors", ".onnx", ".keras", ".h5", ".skops")
+WEIGHTS = (".pth", ".pt", ".safetensors", ".onnx", ".data", ".keras", ".h5", ".skops")
 
 
 @functools.cache

@@ -4,11 +4,13 @@ torch reads only tensors and what is harmless (weights_only=True). Of any other 
 structure is read: the names in a ZIP file, the functions that a pickle asks for, a header.
 """
 
+import argparse
 import functools
 import importlib.util
 import json
 import math
 import pickletools
+import re
 import sys
 import warnings
 import zipfile
@@ -19,6 +21,7 @@ from apps import ROOT
 
 KEPT = "num_batches_tracked"  # counted in training; older files lack it
 WITH_AUX = ("googlenet", "inception_v3")
+OF_IMAGES = re.compile(r"(img|image|input|crop|resize)_?size|(\w+_)?(mean|std)")  # in training
 BUFFERS = ("running_mean", "running_var", "relative_position_index", "relative_coords_table")
 # what other files are, and what to do with them
 KERAS = (
@@ -42,7 +45,10 @@ def load_weights():
 
 
 class Model(NamedTuple):
-    """A network of torchvision: its constructor's name, its weights, its labels if there are."""
+    """A network of torchvision: its constructor's name, its weights, its labels if there are.
+
+    `images` is what the checkpoint says about those in training.
+    """
 
     name: str
     state: dict
@@ -50,12 +56,15 @@ class Model(NamedTuple):
     labels: list
     prefix: str
     kinds: list
+    images: str
 
     @property
     def text(self):
         place = f", under {self.prefix.strip('.')}" if self.prefix else ""
         kinds = ", ".join(self.kinds)
-        return f"weights of torchvision's {self.name} for {self.classes} classes ({kinds}){place}"
+        images = f", trained with {self.images}" if self.images else ""
+        what = f"weights of torchvision's {self.name} for {self.classes} classes"
+        return f"{what} ({kinds}){place}{images}"
 
 
 class Finished(NamedTuple):
@@ -278,6 +287,17 @@ def labels_of(content):
     return []
 
 
+def images_of(content):
+    """Return what a checkpoint says about the images in training, such as "img_size=320"."""
+    found = {}
+    for part in (content, *(content.get(key) for key in ("hyper_parameters", "args", "config"))):
+        part = vars(part) if isinstance(part, argparse.Namespace) else part
+        if isinstance(part, dict):
+            named = {name: part[name] for name in part if OF_IMAGES.fullmatch(str(name))}
+            found |= {n: v for n, v in named.items() if isinstance(v, (int, float, list, tuple))}
+    return ", ".join(f"{name}={value}" for name, value in found.items())
+
+
 def look_into(file):
     """Return the Model in a file, or the Finished one, or raise Other with what it is instead."""
     if file.stat().st_size and (model := finished(file)):
@@ -303,7 +323,8 @@ def look_into(file):
         if not number:
             raise Other("a file without weights", weights.SAVE)
         what = f"weights of a network that torchvision does not have: {number} tensors, from"
-        remedy = "Make a copy (make new NAME=my_app FROM=resnet), and build the network in main.py"
+        copy = "make new NAME=my_app FROM=resnet"
+        remedy = f"Type {copy}, and build the network as docs/reference/other-models.md shows"
         raise Other(f"{what} {names[0]} to {names[-1]}", remedy)
     ((place, ((name, classes), state)),) = found.items()
     try:
@@ -313,7 +334,8 @@ def look_into(file):
     kinds = sorted({str(v.dtype).removeprefix("torch.") for v in state.values()} - {"int64"})
     if isinstance(content, dict) and "pytorch-lightning_version" in content:
         kinds.append("saved by PyTorch Lightning")
-    return Model(name, state, classes, labels_of(content), place, kinds)
+    images = images_of(content) if isinstance(content, dict) else ""
+    return Model(name, state, classes, labels_of(content), place, kinds, images)
 
 
 def find(setting, text):
@@ -335,12 +357,14 @@ def main(text):
         what, remedy = error.args
         print(f"{file.name}: {what}.\n{remedy}")
         return 1
-    said, labels = model.text, " LABELS=classes.txt"
+    said, make, labels = model.text, "Make an app of it", " LABELS=classes.txt"
     if isinstance(model, Model):
         known = ", ".join(model.labels[:3])
         said += f"; its labels: {known} ..." if known else "; no labels in it"
     elif model is SKOPS:
         labels = ""  # it has its own
+    else:
+        make += ", if it classifies images"
     print(f"{file.name}: {said}.")
-    print(f"Make an app of it: make new NAME=my_app MODEL={text}{labels}")
+    print(f"{make}: make new NAME=my_app MODEL={text}{labels}")
     return 0

@@ -47,6 +47,9 @@ def put_in(file, model, labels, folder, name):
     """Put the model in a file, and its labels, into a new copy of the app that it fits."""
     if isinstance(model, Finished):
         shutil.copy(file, folder / "data" / model.file)
+        weights = file.with_name(f"{file.name}.data")  # PyTorch's exporter makes two files
+        if weights.exists():
+            shutil.copy(weights, folder / "data")  # under the name that the other has for it
         (folder / "data" / "expected.json").unlink(missing_ok=True)  # of the model that was there
         shutil.rmtree(folder / "data" / "expected", ignore_errors=True)
         seen = things(labels) if labels else "A prediction for each row of a table."

@@ -1,6 +1,7 @@
 """A model of your own: what the app checks when it starts, `make inspect` and `make new MODEL=`."""
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import os
@@ -21,6 +22,7 @@ from conftest import ROOT
 from PIL import Image
 from test_new import copy_gallery, require_ready
 from torch import nn
+from workshop_blocks import apply_change, run_by
 
 SOFTMAX, SIGMOID = nn.Softmax(dim=1), nn.Sigmoid()
 LABELS = ["rust", "mildew", "healthy"]
@@ -386,10 +388,11 @@ def looked_into(tmp_path, content):
 def test_a_checkpoint_is_described_in_plain_words(tmp_path):
     state = prefixed(cast(small_state(), torch.float16), "model.")
     content = {"state_dict": state, "pytorch-lightning_version": "2.4", "class_names": LABELS}
-    model = looked_into(tmp_path, content)
+    options = {"img_size": 320, "lr": 0.1, "imagenet_mean": [0.5, 0.4, 0.3]}
+    model = looked_into(tmp_path, content | {"hyper_parameters": options})
     assert model.text == (
-        "weights of torchvision's squeezenet1_1 for 3 classes "
-        "(float16, saved by PyTorch Lightning), under ['state_dict']model"
+        "weights of torchvision's squeezenet1_1 for 3 classes (float16, saved by PyTorch Lightning)"
+        ", under ['state_dict']model, trained with img_size=320, imagenet_mean=[0.5, 0.4, 0.3]"
     )
     assert model.labels == LABELS
 
@@ -532,10 +535,28 @@ def make_app(tmp_path, content, *options):
     return gallery, ended
 
 
-@pytest.mark.slow
-def test_the_app_of_a_model_predicts_what_the_model_does(tmp_path):
+def predicted(folder):
+    """Return what predict() in an app's main.py returns for its image of a cat."""
+    program = "import main, json; print(json.dumps(main.predict({'path': 'data/cat.jpg'})))"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def outputs_for_the_cat(folder, state, classes):
+    """Return a network's outputs for the same image, prepared by torchvision."""
     from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
+    network = squeezenet1_1(num_classes=classes).eval()
+    network.load_state_dict(state)
+    prepare = SqueezeNet1_1_Weights.IMAGENET1K_V1.transforms()
+    with Image.open(folder / "data" / "cat.jpg") as photo, torch.inference_mode():
+        return network(prepare(photo.convert("RGB"))[None])
+
+
+@pytest.mark.slow
+def test_the_app_of_a_model_predicts_what_the_model_does(tmp_path):
     state = small_state()
     (tmp_path / "classes.txt").write_bytes("röta\r\nmjöldagg\r\nfrisk\r\n".encode("utf-16"))
     labels = f"--labels={tmp_path / 'classes.txt'}"
@@ -548,17 +569,37 @@ def test_the_app_of_a_model_predicts_what_the_model_does(tmp_path):
     kept = torch.load(folder / "data" / "leaf.pth", weights_only=True)
     assert {value.dtype for value in kept.values()} == {torch.float32}
     require_ready(folder)
-    program = "import main, json; print(json.dumps(main.predict({'path': 'data/cat.jpg'})))"
-    command = [sys.executable, "-c", program]
-    predicted = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
-    assert predicted.returncode == 0, predicted.stderr
-    network = squeezenet1_1(num_classes=3).eval()
-    network.load_state_dict(cast(cast(state, torch.float16), torch.float32))
-    prepare = SqueezeNet1_1_Weights.IMAGENET1K_V1.transforms()
-    with Image.open(folder / "data" / "cat.jpg") as photo, torch.inference_mode():
-        wanted = network(prepare(photo.convert("RGB"))[None]).softmax(1)[0].tolist()
-    wanted = dict(zip(["röta", "mjöldagg", "frisk"], wanted, strict=True))
-    assert json.loads(predicted.stdout) == pytest.approx(wanted, abs=0.01)
+    wanted = outputs_for_the_cat(folder, cast(cast(state, torch.float16), torch.float32), 3)
+    wanted = dict(zip(["röta", "mjöldagg", "frisk"], wanted.softmax(1)[0].tolist(), strict=True))
+    assert predicted(folder) == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.long
+def test_a_network_that_returns_a_number(tmp_path):
+    """By the change that the text describes."""
+    state = {name: 3 * value for name, value in small_state(1).items()}
+    (tmp_path / "classes.txt").write_text("age")
+    gallery, _ = make_app(tmp_path, state, f"--labels={tmp_path / 'classes.txt'}")
+    main = gallery / "leaf" / "main.py"
+    main.write_text(apply_change(main.read_text(), *run_by("test_a_network_that_returns_a_number")))
+    require_ready(main.parent)
+    wanted = outputs_for_the_cat(main.parent, state, 1).item()
+    assert wanted > 1  # not a probability
+    assert predicted(main.parent) == pytest.approx(wanted, rel=0.01)
+
+
+def test_a_network_whose_last_layers_were_replaced(tmp_path):
+    """By the lines in the text, with a checkpoint as jxb-mobilenetv3 on PyPI saves it."""
+    from torchvision.models import mobilenet_v3_small
+
+    names = {"torch": torch, "mobilenet_v3_small": mobilenet_v3_small, "DATA": tmp_path}
+    names |= {"activation": SOFTMAX, "read_labels": weights.read_labels}
+    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
+    (lines,) = run_by("test_a_network_whose_last_layers_were_replaced")
+    exec(lines, names | {"load_model": lambda build, *_, **__: names.update(build=build)})
+    state = prefixed(names["build"]().state_dict(), "backbone.")
+    saved(tmp_path, {"state_dict": state, "class_names": LABELS}).rename(tmp_path / "best.pth")
+    exec(lines, names | {"load_model": weights.load_model})
 
 
 @pytest.mark.slow
@@ -607,6 +648,8 @@ def test_a_finished_model_is_put_into_its_starting_point(
 ):
     mine = tmp_path / f"best{file.suffix}"
     mine.write_bytes(file.read_bytes())
+    beside = tmp_path / f"{mine.name}.data"
+    beside.write_bytes(b"the numbers, as PyTorch's exporter saves them")
     (tmp_path / "classes.txt").write_text("\r\n".join(labels), encoding="utf-16")
     options = [f"--labels={tmp_path / 'classes.txt'}"] * bool(labels)
     assert inspect_model.main(str(mine)) == 0
@@ -616,6 +659,10 @@ def test_a_finished_model_is_put_into_its_starting_point(
     assert yours in ended.stdout
     data = gallery / "leaf" / "data"
     assert (data / file.name).read_bytes() == mine.read_bytes()
+    assert (data / beside.name).read_bytes() == beside.read_bytes()
+    command = [sys.executable, "-c", "import version; print(version.version())"]
+    said = subprocess.check_output(command, cwd=gallery / "leaf", text=True, timeout=60)
+    assert f"model {hashlib.sha256(beside.read_bytes()).hexdigest()[:8]}" in said
     assert not (data / "expected.json").exists()  # that of the model that was there
     assert not labels or (data / "labels.txt").read_text().splitlines() == labels
     assert json.loads((gallery / "leaf" / "copied_from.json").read_text())["from"] == point
