@@ -105,10 +105,11 @@ def gallery(HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
 def new(NAME, FROM="", WITH="", MODEL="", LABELS="", OUT="", TORCH_INDEX=""):
     """make a folder for your own app and say what to edit next
 
-    FROM=resnet copies a classifier, FROM=hello (the default) makes the smallest app. WITH= puts
-    recipes into it, such as WITH=many_images,not_sure. MODEL=best.pth makes a classifier of your
-    own weights, if they are those of a network of torchvision; `make inspect` says what they are.
-    OUT=../leaf makes it a git repository of its own, outside the gallery, which GitHub can build.
+    FROM=resnet copies a classifier, FROM=molecules or another starting point in `make list` an app
+    for other data, and FROM=hello (the default) the smallest app. WITH= puts recipes into it, such
+    as WITH=many_images,not_sure. MODEL=best.pth makes a classifier of your own weights, if they are
+    those of a torchvision network; `make inspect` says what they are. OUT=../leaf makes it a git
+    repository of its own, outside the gallery, which GitHub can build.
     """
     if MODEL:
         enter(*requirements_of("resnet"))

@@ -49,6 +49,7 @@ save("flac_named.raw", speech, rate, kind="FLAC")
 
 # ---- What gets a note ----
 save("clipped.wav", (5 * speech).clip(-1, 1), rate)
+save("beyond.wav", 3 * speech, rate, "FLOAT")
 save("silent.wav", np.zeros(rate), rate)
 save("quiet.wav", speech / 500, rate, "PCM_24")
 save("tones.flac", tone(10), 8000)
@@ -67,11 +68,13 @@ BAD = {
     "states_more.wav": wav[:data] + struct.pack("<I", 10**6) + wav[data + 4 :],
     "states_less.wav": wav[:data] + struct.pack("<I", 10**5) + wav[data + 4 :],
     "states_less.flac": flac[:22] + struct.pack(">I", 50_000) + flac[26:],
+    "states_no_length.flac": flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:],
     "states_nothing.wav": wav[:data] + bytes(4) + wav[data + 4 :],
     "states_nothing.mp3": mp3[first:],
     "rate_1.wav": wav[:24] + struct.pack("<I", 1) + wav[28:],
     "rate_0.wav": wav[:24] + bytes(4) + wav[28:],
     "empty.wav": bytes_of(speech[:0], rate, "WAV"),
+    "five_samples.wav": bytes_of(speech[:5], 192_000, "WAV"),
     "no_bytes.wav": b"",
     "thousands.wav": bytes_of(speech * 2**15, rate, "WAV", "FLOAT"),
     "not_a_number.wav": bytes_of(speech * np.nan, rate, "WAV", "FLOAT"),

@@ -121,6 +121,7 @@ def test_the_form_of_the_file_moves_no_event_and_is_said(app, files, name):
 
 NOTED = {
     "clipped.wav": (3, "It was recorded too loud. Clipped samples: 4,0"),
+    "beyond.wav": (3, "Samples go up to 2.25, beyond full scale.\nEvents: 3."),
     "silent.wav": (0, "All samples are 0, so the recording is silent.\nNo events were found."),
     "quiet.wav": (0, "It is very quiet: no sample is above 0.15% of full scale."),
     "tones.flac": (0, "above 4,000 Hz.\nNo events were found."),
@@ -152,10 +153,12 @@ BAD = {
     "states_less.wav": MORE,
     "states_less.flac": MORE,
     "states_nothing.mp3": MORE,
-    "states_nothing.wav": f"There is no sound in this file. {CUT}",
+    "states_no_length.flac": "The header of this file does not state its length.",
+    "states_nothing.wav": f"There is no sound in this file, or less than 0.01 s. {CUT}",
     "rate_1.wav": "states a sample rate of 1 Hz.",
     "rate_0.wav": DAMAGED,
-    "empty.wav": "There is no sound in this file.",
+    "empty.wav": "There is no sound in this file",
+    "five_samples.wav": "There is no sound in this file",
     "thousands.wav": "Samples must be from -1 to 1, but one is 2",
     "not_a_number.wav": "Samples must be from -1 to 1, but one is nan.",
     "other.aiff": "This file is AIFF. Open it in Audacity, for example, and save it as WAV",

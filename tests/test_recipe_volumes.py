@@ -230,6 +230,7 @@ NOTES = {
     "no_codes.nii.gz": "The file does not say where left and right, front and back are.",
     "no_unit.nii.gz": "The file gives no unit of length, so millimetres are assumed.",
     "oblique.nii.gz": "Slices are up to 20° oblique; letters name the nearest direction.",
+    "padding.zip": "Pixels without a measurement are stored as -2000.",
     "numbers.zip": "numbers from 3 to 8, but there are only 6: some at the ends may be missing.",
 }
 
@@ -247,21 +248,26 @@ def test_what_one_should_know_of_a_file_is_said(files, send, show):
     assert "compressed with a loss" in read
     assert "Svensson" not in str((read, row))
     assert send(files / "others" / "window.zip")[3] == (300, 500)
-    assert "MONOCHROME1" in send(files / "others" / "inverted.zip")[1]
+    assert "Low values are bright" in send(files / "others" / "inverted.zip")[1]
     assert show(SHAPE)[2].max() == 255  # the background of 0
     assert corners(show(SHAPE)[2], "RLAP")["L", "A"] == pytest.approx(200, abs=10)
+
+
+FORMS = [("imagej.tif", ""), ("calibrated.tif", ""), ("a.ome.tif", "")]
+FORMS += [("plain.tif", "2,0 x 3,0 x 4,0")]
 
 
 @pytest.mark.recipes
 @pytest.mark.timeout(1200)
 def test_a_tiff_stack_is_shown_as_it_is_stored_and_needs_a_voxel_size(files, send, show):
-    for name, mm in (("imagej.tif", ""), ("a.ome.tif", ""), ("plain.tif", "2,0 x 3,0 x 4,0")):
+    for name, mm in FORMS:
         number, read, row, *_ = send(files / "others" / name, mm)
         assert read.startswith("TIFF stack, 16 x 12 x 8 voxels of 2 x 3 x 4 mm.\nThe file does not")
         assert row["stored"] == "unknown"
         assert number == pytest.approx(ML)
         for z, end in ((1, "I"), (8, "S")):  # made as seen from the feet
             assert corners(show((1, 1, z))[2], "RLAP") == expected("RLAP", end)
+    assert "16 x 12 x 8 voxels" in send(files / "others" / "mask.tif", "2 3 4")[1]
     for name, mm, message in (
         ("imagej.tif", "1 1 1", "has a voxel size of its own. Leave the field for it empty"),
         ("plain.tif", "", "has no voxel size. Enter it above, in mm"),
@@ -279,6 +285,7 @@ REFUSED = {
     "sizes.nii.gz": "gives two voxel sizes: 2 x 3 x 4 and 4 x 6 x 8 mm",
     "sheared.nii.gz": "The slices are sheared by 14°",
     "time.nii.gz": "has 5 volumes, such as points in time",
+    "vectors.nii.gz": "has 3 volumes, such as",
     "flat.nii.gz": "has a single slice",
     "complex.nii.gz": "has colours or complex numbers",
     "nan.nii.gz": "not numbers (NaN or infinite)",
@@ -299,6 +306,7 @@ REFUSED = {
     "single.zip": "has a single slice",
     "no_position.zip": "do not say where in the patient they are",
     "frames.dcm": "several frames and does not say where each is",
+    "high_bit.zip": "stored in an outdated way (High Bit)",
     "colours.zip": "This series has colours",
     "unknown.zip": "compressed as High-Throughput JPEG 2000",
     "nothing.zip": "no DICOM images in this file",

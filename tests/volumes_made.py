@@ -247,6 +247,7 @@ def save_others(folder):
     save_zip(folder / "names.zip", slices(SpecificCharacterSet="ISO_IR 192", **names))
     save_zip(folder / "numbers.zip", slices()[2:])
     save_zip(folder / "inverted.zip", slices(PhotometricInterpretation="MONOCHROME1"))
+    save_zip(folder / "padding.zip", slices(PixelPaddingValue=-2000))
     save_zip(folder / "window.zip", slices(WindowCenter=[400, 50], WindowWidth=[200, 10]))
     stack = VOLUME[::-1, ::-1].T  # as seen from the feet: z, y, x
     options = {
@@ -254,6 +255,12 @@ def save_others(folder):
         "metadata": {"spacing": 4, "unit": "mm", "axes": "ZYX"},
     }
     tifffile.imwrite(folder / "imagej.tif", stack, imagej=True, **options)
+    kept = {"spacing": -4, "cf": 0, "c0": -32768.0, "c1": 1.0, "vunit": "Gray Value"}
+    options["metadata"] |= kept  # as for values below 0
+    tifffile.imwrite(
+        folder / "calibrated.tif", stack.view("uint16") ^ 0x8000, imagej=True, **options
+    )
+    tifffile.imwrite(folder / "mask.tif", stack > 300, photometric="minisblack")
     sizes = {"PhysicalSizeX": 2000, "PhysicalSizeY": 3000, "PhysicalSizeZ": 4000}
     tifffile.imwrite(folder / "a.ome.tif", stack, metadata={"axes": "ZYX", **sizes})
     tifffile.imwrite(folder / "plain.tif", stack, compression="zlib", photometric="minisblack")
@@ -272,6 +279,8 @@ def save_refused(folder):
     sheared[1, 2] = 1
     nib.save(nib.Nifti1Image(values, sheared), folder / "sheared.nii.gz")
     nib.save(nib.Nifti1Image(np.stack([values] * 5, -1), affine), folder / "time.nii.gz")
+    vectors = np.stack([values] * 3, -1)[..., None, :]
+    nib.save(nib.Nifti1Image(vectors, affine), folder / "vectors.nii.gz")
     nib.save(nib.Nifti1Image(values[:, :, 0], affine), folder / "flat.nii.gz")
     nib.save(nib.Nifti1Image(values.astype("complex64"), affine), folder / "complex.nii.gz")
     holes = values.astype("float32")
@@ -314,6 +323,7 @@ def save_refused(folder):
     frames = slices()[0]
     put_pixels(frames, np.zeros((8, 12, 16), "int16"), 8)
     (folder / "frames.dcm").write_bytes(as_file(frames))
+    save_zip(folder / "high_bit.zip", slices(BitsStored=12, HighBit=15))
     save_zip(folder / "colours.zip", slices(PhotometricInterpretation="RGB", SamplesPerPixel=3))
     unknown = slices()
     for each in unknown:

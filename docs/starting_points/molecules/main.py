@@ -47,12 +47,13 @@ with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
     gr.Markdown(f"# {TITLE}\n{DESCRIPTION} Up to {MOST:,} molecules. {LIMITS}")
     with gr.Row():
         with gr.Column():
-            file = gr.File(label="A CSV file with a column SMILES, or an SDF", height=130)
+            file = gr.File(label="A CSV file with a column SMILES, or an SDF", height=150)
             label = "Or SMILES, one per line, each with a name if you like"
             inputs = [file, gr.Textbox(label=label, lines=5)]
             submit = gr.Button("Submit", variant="primary")
             files = [[str(DATA / f"example.{kind}"), ""] for kind in ("csv", "sdf")]
-            gr.Examples([[None, EXAMPLE], *files], inputs)
+            names = ["SMILES", "CSV", "SDF"]
+            gr.Examples([[None, EXAMPLE], *files], inputs, example_labels=names)
         with gr.Column():
             read = gr.Textbox(label="Read")
             drawings = gr.Gallery(

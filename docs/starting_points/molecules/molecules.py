@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import unicodedata
 
 from rdkit import Chem, rdBase
 
@@ -16,6 +17,8 @@ HINTS = {
     "KekulizeException": "is in a ring that can't be aromatic as written; is an [nH] missing?",
     "AtomKekulizeException": "is written as aromatic, but not in a ring",
 }
+# brackets in an SDF around a unit that is there n times
+POLYMERS = {"SRU", "MON", "MER", "COP", "CRO", "MOD", "GRA"}
 REASON = (
     r"Error: (.+?) (?:while|for)|(Element '.{1,9}' not found|(?!Viol)[A-Z][^:\n]* on line ?\d+)"
 )
@@ -30,6 +33,10 @@ def make_molecule(text):
     parse = Chem.MolFromMolBlock if "\n" in text else Chem.MolFromSmiles
     if "\n" not in text and not 0 < len(text) <= LONGEST:
         raise ValueError(f"SMILES must have 1 to {LONGEST} letters")
+    if "\n" not in text and (other := re.search(r"[^\x00-\x7f]", text)):
+        # at the end, RDKit would leave it out
+        what = unicodedata.name(other[0], "unusual")
+        raise ValueError(f"letter {other.start() + 1} is {what}; type it again")
     bonds = BOND.findall(text.partition("M  END")[0].replace("-\nM  V30 ", ""))
     if len(bonds) - len({atom for bond in bonds for atom in bond}) > RINGS:
         raise ValueError(f"more than {RINGS} rings")  # even reading these takes RDKit very long
@@ -59,8 +66,11 @@ def find_problem(raw):
     if len(bonds) - len(atoms) + len(Chem.GetMolFrags(raw)) > RINGS:
         return f"more than {RINGS} rings"
     vague = [bond.GetBondType() == Chem.BondType.UNSPECIFIED or bond.HasQuery() for bond in bonds]
-    if any([*vague, *(atom.HasQuery() or not atom.GetAtomicNum() for atom in atoms)]):
+    vague += [atom.HasQuery() or not atom.GetAtomicNum() for atom in atoms]
+    if any([*vague, *(atom.HasProp("molAttchpt") for atom in atoms)]):
         return "has a placeholder, such as * or R, which has no properties"
+    if POLYMERS & {group.GetProp("TYPE") for group in Chem.GetMolSubstanceGroups(raw)}:
+        return "is a polymer, whose size is not known"
     for problem in Chem.DetectChemistryProblems(raw):
         ring = problem.GetType() == "KekulizeException"
         atom = atoms[problem.GetAtomIndices()[0] if ring else problem.GetAtomIdx()]
@@ -76,6 +86,8 @@ def describe(molecule):
     for kind, what in (("Atom_Tetrahedral", "stereocentres"), ("Bond_Double", "double bonds")):
         vague = [str(each.specified) != "Specified" for each in stereo if str(each.type) == kind]
         notes += [f"{sum(vague)} of {len(vague)} {what} not specified"] if any(vague) else []
+    groups = {str(group.GetGroupType()) for group in molecule.GetStereoGroups()}
+    notes += ["racemic or relative stereocentres"] if groups - {"STEREO_ABSOLUTE"} else []
     charge = Chem.GetFormalCharge(molecule)
     notes += [f"charge {charge:+}"] if charge else []
     notes += ["isotopes"] if any(atom.GetIsotope() for atom in atoms) else []

@@ -13,6 +13,7 @@ import soundfile
 import soxr
 
 MOST_S, MOST_VALUES = 1800, 400_000_000  # seconds, and samples in all channels
+SHORTEST_S = 0.01
 BLOCK = 2**20  # samples at once
 # full scale; the most that MP3 may go beyond it; what is very quiet
 FULL, LARGEST, QUIET = 0.99, 4, 0.01
@@ -49,6 +50,8 @@ def check(file):
         refuse(f"The header of this file states a sample rate of {file.samplerate:,} Hz. {SAVE}")
     if re.search(r"(?m)^data : \d+ \(should be", file.extra_info):
         refuse(f"This file has less sound than its header states. {CUT}")
+    if file.frames > 2**60:  # as libsndfile says it; programs that write into a pipe leave it open
+        refuse(f"The header of this file does not state its length. {SAVE}")
     if file.frames > MOST_S * file.samplerate or file.frames * file.channels > MOST_VALUES:
         refuse(f"This recording is too long: {in_words(file)}. {LIMITS} Please divide it.")
 
@@ -75,8 +78,8 @@ def decode(file, rate):
         power += np.square(block).mean(), np.square(mixed).mean()
         parts.append(resampler.resample_chunk(mixed))
     parts.append(resampler.resample_chunk(np.zeros(0, "float32"), last=True))
-    if not count:
-        refuse(f"There is no sound in this file. {CUT}")
+    if count < file.samplerate * SHORTEST_S:
+        refuse(f"There is no sound in this file, or less than {SHORTEST_S} s. {CUT}")
     if count != file.frames:
         refuse(f"Only {count / file.samplerate:.2f} s can be read of {in_words(file)}. {CUT}")
     if power[1] < power[0] / 50:
@@ -94,6 +97,7 @@ def decode(file, rate):
             file.channels > 1
         ),
         f"It was recorded too loud. Clipped samples: {clipped:,} or more.": clipped,
+        f"Samples go up to {peak:.2f}, beyond full scale.": peak > 1,
         "All samples are 0, so the recording is silent.": not peak,
         f"It is very quiet: no sample is above {peak:.2%} of full scale.": 0 < peak < QUIET,
     }

@@ -51,8 +51,6 @@ def read(path):
         plane = pixels[each.frame] if pixels.ndim == 3 else pixels
         values[number] = plane * each.slope + each.intercept
     inverted = first.PhotometricInterpretation == "MONOCHROME1"
-    if inverted:
-        notes.append("Low values are bright in this series (MONOCHROME1).")
     return Found(values.T, affine, (), "DICOM series", notes, inverted, find_window(first))
 
 
@@ -100,6 +98,10 @@ def require_one_series(files):
             )
     if files[0].PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
         refuse("This series has colours. Save one number for each voxel.")
+    if any(each.HighBit != each.BitsStored - 1 for each in files):
+        refuse(
+            "The values of this series are stored in an outdated way (High Bit): this is not read."
+        )
     if any("ModalityLUTSequence" in dataset for dataset in files):
         refuse("The values of this series are scaled by a table (Modality LUT): this is not read.")
 
@@ -207,6 +209,8 @@ def find_notes(files, left_out):
         )
     if names := [name for name in WITH_NAMES if first.get(name)]:
         notes.append(f"Not anonymised? The files have {', '.join(names)}.")
+    if "PixelPaddingValue" in first:
+        notes.append(f"Pixels without a measurement are stored as {first.PixelPaddingValue}.")
     if first.get("BurnedInAnnotation") == "YES":
         notes.append("Text is burned into the images, perhaps a name.")
     if first.get("LossyImageCompression") == "01":

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import logging
+import math
 import signal
 import sys
 import tempfile
@@ -20,6 +21,7 @@ GZIP, ZIP, TIFF = b"\x1f\x8b", b"PK", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 READ = "Send a NIfTI file (.nii, .nii.gz), a ZIP file of a DICOM series, or a TIFF stack."
 UNITS = {"nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "\\u00B5m": 1e-3, "micron": 1e-3}
 UNITS |= {"microns": 1e-3, "mm": 1, "cm": 10, "meter": 1000}  # in mm
+STRAIGHT_LINE = 0  # number of a calibration function of ImageJ
 LEAN = 0.02  # sine of the angle by which axes may differ from right angles: about 1 degree
 
 
@@ -42,6 +44,8 @@ def read(path, folder, typed):
     if found.mm is not None and typed:
         refuse("This file has a voxel size of its own. Leave the field for it empty.")
     values, mm, notes = found.values, typed or found.mm, found.notes
+    if found.inverted:
+        notes.append("Low values are bright in this file.")
     if found.affine is None:
         stored = "unknown"
         notes.append("The file does not say where left and right, front and back are.")
@@ -50,7 +54,8 @@ def read(path, folder, typed):
         values, mm = to_ras(values, found.affine, notes)
     if not np.isfinite(values).all():
         refuse("This volume has values that are not numbers (NaN or infinite). Replace them.")
-    np.save(Path(folder, "volume.npy"), values.astype("float32", copy=False))
+    values = values.astype("float32", copy=False)
+    np.save(Path(folder, "volume.npy"), values)
     low, high = found.window or usual(values)
     return {
         "shape": values.shape,
@@ -116,7 +121,8 @@ def read_nifti(path, start, folder):
         while len(shape) > 3 and shape[-1] == 1:
             shape = shape[:-1]
         if len(shape) > 3:
-            refuse(f"This file has {shape[3]} volumes, such as points in time. Save one of them.")
+            count = math.prod(shape[3:])
+            refuse(f"This file has {count} volumes, such as points in time. Save one of them.")
         check_shape(shape)
         if header.get_data_dtype().kind not in "iuf":
             refuse("This file has colours or complex numbers. Save one number for each voxel.")
@@ -174,9 +180,21 @@ def read_tiff(path):
         if page.compression not in (1, 8, 32946, 32773):
             name = tifffile.COMPRESSION(page.compression).name
             refuse(f"This TIFF file is compressed as {name}. Save it without, or as ZIP.")
-        values = series.asarray(maxworkers=1).reshape(shape)
+        values = calibrate(series.asarray(maxworkers=1).reshape(shape), tiff.imagej_metadata or {})
         mm = tiff_mm(tiff, page)
     return Found(values.transpose(2, 1, 0), None, mm, "TIFF stack", [], page.photometric == 0)
+
+
+def calibrate(values, known):
+    """Return the values that ImageJ shows; it stores -1000 in a CT as 31768.
+
+    `known` is what it wrote into the file.
+    """
+    if "cf" not in known:
+        return values
+    if known["cf"] != STRAIGHT_LINE:
+        refuse("ImageJ calibrates the values of this stack by a curve. Save it as 32-bit.")
+    return values * np.float32(known["c1"]) + np.float32(known["c0"])
 
 
 def tiff_mm(tiff, page):
@@ -189,7 +207,7 @@ def tiff_mm(tiff, page):
         units = [UNITS.get(tiff.imagej_metadata.get("unit"))] * 3
         tags = [page.tags.valueof(f"{axis}Resolution") for axis in "XY"]
         sizes = [tag and tag[0] and tag[1] / tag[0] for tag in tags]
-        sizes.append(tiff.imagej_metadata.get("spacing"))
+        sizes.append(abs(tiff.imagej_metadata.get("spacing", 0)))  # ImageJ ignores the sign, too
     else:
         return None  # dots per inch say nothing about the distance of slices
     known = all(units) and all(sizes)
