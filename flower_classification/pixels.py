@@ -108,7 +108,7 @@ def convert(data, enough):
 
 
 def is_dark(colours):
-    """Tell whether colours of 8 bits use half of them at most, but for a scale bar or a few."""
+    """Tell whether 8-bit colours stay in the darker half, apart from a scale bar or a few."""
     ((_, high),) = extents(colours, 255 if colours.max() == 255 else math.inf, FEW)
     mask = high == 0 and (colours == 255).mean() > 0.01
     return high < 128 and not mask
@@ -228,7 +228,7 @@ def to_8_bits(pixels, whole):
 
 
 def limit(megabytes):
-    """Let this process have so much memory; not on Windows, and macOS does not keep to it."""
+    """Limit the memory of this process. Windows has no such limit, and macOS ignores it."""
     try:
         import resource
     except ImportError:

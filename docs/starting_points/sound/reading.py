@@ -50,7 +50,7 @@ def check(file):
     if re.search(r"(?m)^data : \d+ \(should be", file.extra_info):
         refuse(f"This file has less sound than its header states. {CUT}")
     if file.frames > MOST_S * file.samplerate or file.frames * file.channels > MOST_VALUES:
-        refuse(f"This recording is too long: {in_words(file)}. {LIMITS} Please divide it.")
+        refuse(f"This recording is too long: {in_words(file)}. {LIMITS} Please split it.")
 
 
 def in_words(file):
