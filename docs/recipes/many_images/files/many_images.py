@@ -139,7 +139,7 @@ def count(uploads):
             if number <= MAX_IMAGES:
                 room -= unpacked_size(archive, images, room)
         if not images:
-            refuse(f"{named(upload)} is empty.")
+            refuse(f"There are no images in {named(upload)}.")
         if room < 0:
             refuse(f"{named(upload)} unpacks to more than {MAX_UNPACKED // 10**6} MB. Send less.")
     if number > MAX_IMAGES:
