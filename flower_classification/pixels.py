@@ -252,7 +252,7 @@ def main():
     limit(int(sys.argv[1]))
     sys.stderr = os.fdopen(os.dup(2), "w")
     with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)  # where libtiff writes what is wrong with a file, and goes on
+        os.dup2(said.fileno(), 2)  # where libtiff writes what is wrong with a file
         for line in sys.stdin.buffer:
             answer(json.loads(line), said)
             said.truncate(said.seek(0))

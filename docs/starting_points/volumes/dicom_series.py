@@ -101,7 +101,7 @@ def require_one_series(files):
     if files[0].PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
         refuse("This series has colours. Save one number for each voxel.")
     if any("ModalityLUTSequence" in dataset for dataset in files):
-        refuse("The values of this series are scaled by a table (Modality LUT): this is not read.")
+        refuse("The values of this series are scaled by a table (Modality LUT), which is not read.")
 
 
 def find_slices(dataset):
