@@ -1,7 +1,7 @@
-"""Look at each request before Gradio does: pass on what the app's own page sends, refuse the rest.
+"""Check each request before Gradio sees it: pass on what the app's own page sends, refuse the rest.
 
 Gradio 6.31 opens files and fetches addresses that a caller names, and some calls that its page
-never makes end an app for everybody. guard.py puts this in front of an app; nobody else needs it.
+never makes end an app for everybody. guard.py puts this in front of an app.
 """
 
 import asyncio
@@ -34,10 +34,10 @@ UNREAD_S, HEALTH_S, ARRIVE_S = 120, 5, 120
 
 
 class Results(dict):
-    """The messages that each session still has to read, in the place of Gradio's own dictionary.
+    """The messages that each session still has to read. This replaces Gradio's own dictionary.
 
-    That one forgets a session once 2,000 others came, even one that waits; Gradio's queue then
-    fails with KeyError, for everybody and for good. And it keeps what nobody ever reads.
+    That one forgets a session once 2,000 others have come, even if it is waiting. Gradio's queue
+    then fails with KeyError, for everybody and for good. It also keeps what nobody ever reads.
     """
 
     def __init__(self, blocks):
@@ -80,7 +80,7 @@ class Results(dict):
 
     @contextlib.contextmanager
     def room(self, size):
-        """Make room for a call, or refuse it: what waits, is unread or being read is kept."""
+        """Make room for a call, or refuse it. Waiting calls and unread results are kept."""
         if len(self) >= MAX_EVENTS or self.size + size > MAX_HELD:
             self.forget(hurry=True)
             for session in [*self.states.session_data]:  # the oldest first
@@ -409,9 +409,9 @@ class Guard:
         return str(file)
 
     def bound_upload_id(self, request):
-        """Number the last 10,000 names of uploads: Gradio remembers each for good.
+        """Number the last 10,000 names of uploads, because Gradio remembers each for good.
 
-        Two have never the same: who asks for the progress of one is told the name of its file.
+        No two get the same number, or one user could see the name of another user's file.
         """
         if name := request.query_params.get("upload_id"):
             name = hash(name)

@@ -1,7 +1,7 @@
-"""Read whatever image users upload, or say in a message why it cannot be read right.
+"""Read the images that users upload, or say in a message why one cannot be read correctly.
 
-pixels.py reads it, in a process beside the app that has limits of memory and time. A few bytes can
-unpack to gigabytes, or take minutes: that ends the process, and nobody but its user notices.
+pixels.py reads them, in separate processes with limits of memory and time. A few bytes can unpack
+to gigabytes or take minutes. Such a file only ends its process, and nobody but its user notices.
 """
 
 import contextlib
@@ -33,23 +33,23 @@ def refuse(message):
 def read_image(upload, enough=None):
     """Return an uploaded image as 8-bit RGB, upright, transparency shown on white.
 
-    One rule for all formats: values of 8 bits are taken as they are. Larger ones are scaled by the
-    bits that they use, 8 to 16 (4,095 of a camera with 12 bits becomes white), and values with a
-    point by 1, or by the bits that their whole part uses. What decides is not one pixel in 10,000
-    (a hot one, a rounding error), nor the largest value of the type (a scale bar). Refused is what
-    would have to be guessed: values below 0, several frames, planes or channels, and an image
-    that would become one even shade and is not so in the file.
+    All formats follow one rule. 8-bit values are taken as they are. Larger whole numbers are scaled
+    by the bits they use, 8 to 16, so 4,095 from a 12-bit camera becomes white. Decimal numbers are
+    scaled by 1, or by the bits of their whole part. One pixel in 10,000 (a hot one, a rounding
+    error) and the largest value of the type (a scale bar) don't count. Anything that would have to
+    be guessed is refused: values below 0, several frames, planes or channels, and an image that
+    would turn into one even shade although the file has more.
 
     `upload` is what the page sends: {"path": file}, or None.
-    `enough` is for a model that looks at about so many pixels a side: a JPEG is then decoded at
-    1/2, 1/4 or 1/8 of its size, in half the time, and of a very long strip the middle is taken.
+    `enough` is how many pixels a side the model needs. A large JPEG is then decoded at 1/2, 1/4 or
+    1/8 of its size, in half the time, and a very long strip is cropped to its middle.
     Raises gr.Error with a message for the user.
     """
     return read_with(pixels, upload, enough=enough)
 
 
 def preview(upload):
-    """Return what is read as a PNG, for the page, or change nothing if browsers show that."""
+    """Return the image as it is read, for the page; change nothing if browsers show it right."""
     image = read_with(pixels, upload, unless_shown=True)
     return save(image) if image else gr.skip()
 
@@ -103,7 +103,7 @@ def ask(reader, asked):
 
 @contextlib.contextmanager
 def a_reader():
-    """Wait for a process that has nothing to do, and start one in the place of one that ended."""
+    """Wait for an idle process. If it has ended, start a new one."""
     reader = READERS.get()
     try:
         if reader is None or reader.poll() is not None:

@@ -27,7 +27,7 @@ LAYERS += [nn.Dropout, nn.DataParallel]
 
 
 def build():
-    """Return VGG19 with the three layers that were trained on flowers in the place of its own."""
+    """Return VGG19 with the three layers trained on flowers instead of its own last ones."""
     network = vgg19()
     first = [nn.Linear(25088, 4096), nn.ReLU(), nn.Dropout()]
     second = [nn.Linear(4096, 2048), nn.ReLU(), nn.Dropout()]

@@ -42,8 +42,8 @@ def load_model(build, file, classes=(), check=None):
     `file` holds a state_dict, a checkpoint with one in it or a whole model, as torch.save() writes
     them; nothing that it contains is executed. `classes` are the layers that a whole model may be
     made of. `check` are the labels and the activation, which are tried with two images. The network
-    is on the graphics card if PyTorch finds one, and takes its input there. Ends the program with a
-    message if the file is missing or cannot be used.
+    runs on the graphics card if PyTorch finds one. Ends the program with a message if the file is
+    missing or cannot be used.
     """
     # in a thread of its own, on one core: PyTorch would keep threads for a thread that used many
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
@@ -158,7 +158,7 @@ def find_part(content, wanted):
     """Return the state of the one network in a file that has these names, or raise Unusable."""
     found = [*networks(content)]
     if not found:
-        raise Unusable(f"has no weights but a {type(content).__name__}", SAVE)
+        raise Unusable(f"has no weights, only a {type(content).__name__}", SAVE)
     every = [(place, prefix, p) for place, state in found for prefix, p in parts(state, wanted)]
     fitting = [each for each in every if wanted <= each[2].keys()]
     if len(fitting) > 1:
@@ -191,7 +191,7 @@ def fill(build, content):
         model.load_state_dict(weights, assign=True)
         if not any(is_meta(value) for part in model.modules() for value in tensors_of(part)):
             return model
-    raise Unusable(f"cannot be loaded: the network is not built ({error})", CORRECT)
+    raise Unusable(f"cannot be loaded: the network cannot be built ({error})", CORRECT)
 
 
 def tensors_of(module):

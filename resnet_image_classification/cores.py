@@ -1,10 +1,10 @@
 """Share the cores among the predictions that run at the same time: @share_cores().
 
 PyTorch takes all cores for each prediction, so several at once get in each other's way. And it
-counts the cores of the whole computer, even in a container that may use two of 64: most of its
-threads then stand still.
+counts the cores of the whole computer, even in a container that may use two of 64. Most of its
+threads then wait.
 
-A function with `yield` must do without it: there, write `with share_cores():` around the lines
+This does not work for a function with `yield`. There, write `with share_cores():` around the lines
 that run the model.
 """
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A Hugging Face Space sets the first; Gradio would look for a package that is not needed. Kubernetes
-# sets the second to an address if it has a service called gradio-server; Gradio wants a number.
+# A Hugging Face Space sets SYSTEM, and Gradio would then look for a package it doesn't need.
+# Kubernetes sets the other to an address if it has a service called gradio-server.
 unset SYSTEM GRADIO_SERVER_PORT
 # `exec` replaces this script with Python, so that `docker stop` reaches the app.
 exec python main.py

@@ -11,7 +11,7 @@ import signal
 import sys
 
 if sys.version_info < (3, 10):  # noqa: UP036 (where nobody has looked before)
-    sys.exit("Python 3.10 or later is needed: https://www.python.org/downloads/")
+    sys.exit("Python 3.10 to 3.14 is needed: https://www.python.org/downloads/")
 
 import commands
 import explain

@@ -46,6 +46,11 @@ def venv_python(environment=VENV):
 
 def make_venv():
     """Create `.venv`, or end the program with a message that says what is missing."""
+    if sys.version_info >= (3, 15):  # there are no builds of NumPy and PyTorch for it
+        sys.exit(
+            f"Python 3.10 to 3.14 is needed, and this is {platform.python_version()}. Install 3.14 "
+            "from\nhttps://www.python.org/downloads/, and on Windows type: py -3.14 -m venv .venv"
+        )
     print("Making the environment .venv ...", flush=True)
     command = [sys.executable, "-m", "venv", "--clear", VENV]
     made = run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

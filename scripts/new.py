@@ -245,7 +245,10 @@ def make_repository(folder):
     """Make a folder a git repository with all files committed; return what to say about it."""
     said = leave_out_large_weights(folder)
     if not shutil.which("git"):
-        return f"{said}There is no git here. GitHub Desktop can make it a repository."
+        return (
+            f"{said}There is no git here. GitHub Desktop can make it a repository. On Linux,\n"
+            "install git, delete the folder and make it again."
+        )
     environment = {name: value for name, value in os.environ.items() if name not in OF_GIT}
 
     def git(*words):

@@ -159,8 +159,11 @@ class Own(nn.Module):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([1, 2], "has no weights but a list. Where the model was trained, run: torch.save("),
-        ({"epoch": 3}, "has no weights but a dict. Where"),
+        (
+            [1, 2],
+            "has no weights, only a list. Where the model was trained, run: torch.save(",
+        ),
+        ({"epoch": 3}, "has no weights, only a dict. Where"),
         (Own(), "was not opened, because it has objects that may run code: "),
     ],
 )
@@ -289,7 +292,7 @@ def test_a_constructor_that_fails_says_why(tmp_path, state):
         raise OSError("https://download.example.org cannot be reached")
 
     message = said(saved(tmp_path, state), fetching)
-    assert "the network is not built (OSError: https://download.example.org cannot be" in message
+    assert "the network cannot be built (OSError: https://download.example.org cannot be" in message
 
 
 @pytest.mark.parametrize("size", [32, 299, 384])

@@ -369,7 +369,7 @@ BAD = {
     "nothing": "is empty",
     "cut short": "is damaged or was cut off",
     "another model": "has another model",
-    "a list": "has no weights but a list",
+    "a list": "has no weights, only a list",
 }
 
 

@@ -83,6 +83,16 @@ def test_publishing_asks_for_a_name_of_one_s_own(make):
     assert "IMAGE=user/name for Docker Hub" in ended.stdout
 
 
+def test_what_is_published_is_named_with_its_registry(make, tmp_path):
+    """With a stand-in for Docker that does nothing: no registry may be asked."""
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o755)
+    for image, named in [("ada/hello", "docker.io/ada/hello"), ("ghcr.io/ada/hello",) * 2]:
+        settings = ["APP=hello", f"IMAGE={image}", "TAG=v1"]
+        ended = make("docker-push", *settings, DOCKER=str(tmp_path / "docker"))
+        assert f"Published. Enter on SciLifeLab Serve: {named}:v1\n" in ended.stdout
+
+
 def test_without_an_engine_it_says_what_to_install(make, tmp_path):
     for name in ("make", "sh"):
         (tmp_path / name).symlink_to(shutil.which(name))

@@ -219,6 +219,20 @@ def test_a_command_continues_without_the_packages_of_another_python(tmp_path, mo
     assert ended.stdout == ""
 
 
+def test_a_python_that_is_too_new_gives_a_message(install, tmp_path):
+    """PyTorch has no builds for it. A .venv of another version goes on working."""
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    (newer / "sitecustomize.py").write_text("import sys; sys.version_info = (3, 15, 0)")
+    ended = install("leaf==1.0", PYTHONPATH=str(newer))
+    assert ended.returncode != 0
+    assert ended.stdout.startswith("Python 3.10 to 3.14 is needed, and this is ")
+    assert len(ended.stdout.splitlines()) == 2
+    assert not (tmp_path / ".venv").exists()
+    assert install("leaf==1.0").returncode == 0
+    assert install("leaf==1.1", PYTHONPATH=str(newer)).returncode == 0
+
+
 def python_without_venv():
     """Debian's Python without the package python3-venv, if this machine has it."""
     python = "/usr/bin/python3"

@@ -180,15 +180,45 @@ def test_a_copied_folder_is_known_at_once(tmp_path):
     assert find_app("resnet", tmp_path).file == tmp_path / "resnet" / "main.py"
 
 
-def test_no_python_or_an_old_one_gives_a_message(make, tmp_path):
-    for name in ["python", "python3", *(f"python3.{minor}" for minor in range(10, 15))]:
-        (tmp_path / name).write_text("#!/bin/sh\necho Python 3.8.18\nexit 1\n")
-        (tmp_path / name).chmod(0o755)
+PYTHONS = ["python", "python3", *(f"python3.{minor}" for minor in range(10, 15))]
+
+
+def add_python(folder, version, *names):
+    """Put programs into a folder that are this Python, but say that they are another version."""
+    number = tuple(map(int, version.split(".")))
+    said = f"import sys; sys.version_info, sys.version = {number}, {version!r}"
+    (folder / version).mkdir()
+    (folder / version / "sitecustomize.py").write_text(said)
+    for name in names:
+        (folder / name).write_text(
+            f'#!/bin/sh\ntest "$1" = --version && echo Python {version} && exit\n'
+            f'PYTHONPATH={folder / version} exec {sys.executable} "$@"\n'
+        )
+        (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("version", ["3.8.18", "3.15.0"])
+def test_no_python_or_another_version_gives_a_message(make, tmp_path, version):
+    add_python(tmp_path, version, *PYTHONS)
     ended = make("run", "APP=hello", PATH=f"{tmp_path}:/usr/bin:/bin")
     assert ended.returncode != 0
-    assert "Python 3.10 or later is needed" in ended.stdout
-    assert "Python 3.8.18" in ended.stdout
+    assert f"Python 3.10 to 3.14 is needed, and none was found (Python {version})" in ended.stdout
     assert "https://www.python.org/downloads/" in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_of_several_pythons_one_is_taken_that_has_all_packages(make, tmp_path):
+    add_python(tmp_path, "3.15.0", "python3", "python")
+    add_python(tmp_path, "3.14.1", "python3.14")
+    ended = make("list", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert (ended.returncode, "sepia" in ended.stdout) == (0, True), ended.stdout
+
+
+def test_without_make_an_old_python_gives_a_message(tmp_path):
+    add_python(tmp_path, "3.8.18", "python")
+    command = [tmp_path / "python", "scripts", "list"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.stderr == "Python 3.10 to 3.14 is needed: https://www.python.org/downloads/\n"
 
 
 def make_run(*settings):

@@ -110,7 +110,7 @@ REFUSED = {
     "names that lead out": lambda file: zip_file(file, {"a/../../b.png": PNG}),
     "has names that": lambda file: zip_file(file, {"/etc/b.png": PNG}),
     "in an unusual way": lambda file: zip_file(file, {"b.png": PNG}, zipfile.ZIP_LZMA),
-    "nothing in": lambda file: zip_file(file, dict.fromkeys(ADDED, b"1")),
+    "no images in": lambda file: zip_file(file, dict.fromkeys(ADDED, b"1")),
     "more than 1,000 images": lambda file: zip_file(file, {f"{i}": b"" for i in range(1001)}),
     # the list of what is in it would take a gigabyte of memory
     "has more than 1,000": lambda file: zip_file(file, {f"{i}/": b"" for i in range(30_000)}),

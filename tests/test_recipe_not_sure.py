@@ -130,7 +130,7 @@ def test_thresholds_are_the_lowest_that_reach_the_precision(app, tmp_path):
     assert "at least 90 % " in found["criterion"]
     assert "135 validation images" in found["criterion"]
     assert "never be sure of: dog." in said
-    assert "That flatters" in said
+    assert "This is too good" in said
     with Image.open(app[0] / "reliability.png") as plot:
         assert min(plot.size) > 400
     # all right: the default is the lowest probability of all

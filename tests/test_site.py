@@ -22,7 +22,7 @@ REPOSITORY = "https://github.com/ScilifelabDataCentre/serve-tutorials"
 TEXTS = sorted(file for file in DOCS.rglob("*.md") if file.parent.name != "bench")
 IN_ORDER = [*CHAPTERS, *REFERENCE]
 SOME = ["", "workshop/0-preparation/", "workshop/1-interface/", "reference/trouble/", "promises/"]
-SOME += ["recipes/many_images/"]
+SOME += ["recipes/many_images/", "workshop/slides/"]
 
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -342,6 +342,34 @@ def test_the_menu_of_a_phone_opens_by_keyboard(page, address):
     tab_to(page, link)
     page.keyboard.press("Enter")
     expect(page).to_have_url(address + "workshop/2-container/")
+
+
+HAS_ROOM = "p => p.scrollWidth <= p.clientWidth && p.scrollHeight <= p.clientHeight"
+
+
+@pytest.mark.slow
+def test_slides_fill_the_screen_one_by_one_and_have_room(page, address):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(address + "workshop/slides/")
+    titles = page.locator("article h2").all_text_contents()
+    assert 15 <= len(titles) <= 20
+    page.get_by_role("button", name="Show as slides").click()
+    for number, title in enumerate(titles, 1):
+        (slide,) = page.locator(".slide:visible").all()
+        assert slide.locator("h2").text_content() == title
+        assert slide.get_attribute("data-number") == f"{number} / {len(titles)}"
+        for part in [page.locator("article"), *slide.locator("pre > code, table").all()]:
+            assert part.evaluate(HAS_ROOM), title
+        for image in slide.locator("img").all():
+            assert image.evaluate("i => i.complete && i.naturalWidth && i.offsetHeight") > 150
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".slide:visible h2")).to_have_text(titles[-1])
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".slide:visible h2")).to_have_text(titles[-2])
+    expect(page.locator(".md-header")).not_to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator(".slide:visible")).to_have_count(len(titles))
+    expect(page.get_by_role("heading", name=titles[-2].removesuffix("¶"))).to_be_in_viewport()
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ NAV = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 # in the order in which they are read
 CHAPTERS = [DOCS / page for page in re.findall(r"- (workshop/\d\S+\.md)", NAV)]
 REFERENCE = [DOCS / page for page in re.findall(r"- (reference/\S+\.md)", NAV)]
-PAGES = [ROOT / "README.md", *CHAPTERS, *REFERENCE, DOCS / "workshop" / "for-teachers.md"]
+TEACHING = [DOCS / "workshop" / name for name in ("for-teachers.md", "slides.md")]
+PAGES = [ROOT / "README.md", *CHAPTERS, *REFERENCE, *TEACHING]
 BLOCK = re.compile(r"(?ms)^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$")
 MARKER = re.compile(r"(file|part of|saved as|tree|run by|run|not run|output|app|change)\b")
 REASONS = ("needs an account", "needs Windows", "needs your own weights", "runs these tests")

@@ -154,7 +154,7 @@ def main():
     if FILE.exists():
         fault = find_fault(FILE)
         if fault:
-            print(f"{FILE}: {fault}. It stays until there is a good one.", flush=True)
+            print(f"{FILE}: {fault}. It stays until a good one is there.", flush=True)
         elif args.file is None or filecmp.cmp(args.file, FILE, shallow=False):
             return print(f"{FILE} is already there. Checked: size and {CHECK}.")
     PART.parent.mkdir(parents=True, exist_ok=True)

@@ -113,7 +113,7 @@ def values_of(image):
 
 
 def is_dark(colours):
-    """Tell whether colours of 8 bits use half of them at most, but for a scale bar or a few."""
+    """Tell whether 8-bit colours stay in the darker half, apart from a scale bar or a few."""
     ((_, high),) = extents(colours, 255 if colours.max() == 255 else math.inf, FEW)
     mask = high == 0 and (colours == 255).mean() > 0.01
     return high < 128 and not mask
@@ -237,7 +237,7 @@ def to_8_bits(pixels, whole):
 
 
 def limit(megabytes):
-    """Let this process have so much memory; not on Windows, and macOS does not keep to it."""
+    """Limit the memory of this process. Windows has no such limit, and macOS ignores it."""
     try:
         import resource
     except ImportError:
@@ -261,7 +261,7 @@ def main():
     limit(int(sys.argv[1]))
     sys.stderr = os.fdopen(os.dup(2), "w")
     with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)  # where libtiff writes what is wrong with a file, and goes on
+        os.dup2(said.fileno(), 2)  # where libtiff writes what is wrong with a file
         for line in sys.stdin.buffer:
             answer(json.loads(line), said)
             said.truncate(said.seek(0))

@@ -4,7 +4,7 @@
     demo.launch(**settings(demo))     # settings(demo, max_file_size=50_000_000) changes one of them
 
 Uploads are kept in a folder of this run alone and deleted on time; Gradio keeps them for good, in a
-folder that every app on the computer shares. middleware.py looks at each request.
+folder that every app on the computer shares. middleware.py checks each request.
 """
 
 import asyncio
@@ -126,7 +126,7 @@ def settings(demo, routes=(), **changes):
 
     `routes`: what callers may ask for beyond what the page does, each as the beginning of a path,
     such as "/gradio_api/mcp". The page gets the app's version at its foot. Ends the program if the
-    port or root path is not one, or the port is taken.
+    port or the root path is not possible, or if the port is taken.
     """
     uploads = Path(os.environ.get("GRADIO_TEMP_DIR", ""))
     if not is_ours(uploads):
@@ -184,9 +184,9 @@ def alive() -> bool:
 
 
 def allow_open_files():
-    """Let this program open as many files as it may; a connection is one, and a shell gives 1,024.
+    """Let this program open as many files as it may. A connection is one, and a shell gives 1,024.
 
-    Beyond its limit, Python can't open the page any more, and fills its log with that.
+    Beyond that limit, Python can't open the page any more and fills its log with errors.
     """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # not on Windows

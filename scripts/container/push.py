@@ -29,5 +29,5 @@ def main(name, image, tag):
             f"\nThe image was not published; {command[0]} says why in the lines above.\n"
             f"If you are not signed in: {command[0]} login {registry}"
         )
-    print(f"\nPublished. Enter on SciLifeLab Serve: {published}")
-    print("Serve fetches it without a password: make sure that it is public.")
+    print(f"\nPublished. Enter on SciLifeLab Serve: {address}")
+    print("Make sure that it is public, because Serve downloads it without a password.")

@@ -30,7 +30,7 @@ EXAMPLE = ROOT / "resnet_image_classification" / "data" / "bee.jpg"
 def make_own_app(place):
     """Make an app of one's own below `place`, and return it."""
     folder = place / "own_app"
-    copy_folder(find_app("resnet"), folder, "What is on the photo?", folder.name)
+    copy_folder(find_app("resnet"), folder, "What is in the photo?", folder.name)
     put_in([find_recipe("efficientnet_lite0")], folder)
     return App(("own-app",), folder / "main.py", "")
 

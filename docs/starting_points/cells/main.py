@@ -15,20 +15,20 @@ from version import describe
 
 ABOUT = """# Count cells
 Finds the bright objects in an image, counts them and measures their areas. **Objects that touch
-count as one.** Something is found in any image, even in an empty one: look at the drawing."""
+count as one.** Something is found in every image, even an empty one, so check the drawing."""
 EXAMPLE = str(Path(skimage.__file__).parent / "data" / "coins.png")
 
 
 def find_objects(pixels, smallest, widest):
     """Return labels, height x width: 0 for the background, 1 for the first object, 2, 3, ..."""
-    smooth = median_filter(pixels, size=3)  # takes noise away, and leaves edges where they are
+    smooth = median_filter(pixels, size=3)  # removes noise and keeps edges where they are
     if widest:  # only what is narrower stays, on a black background
         smooth = white_tophat(smooth, size=widest)
     return number_objects(binary_fill_holes(smooth > threshold_otsu(smooth)), smallest)
 
 
 def count_cells(image, smallest, widest, dark):
-    """Find the objects in an uploaded image: of how many pixels at least, how wide at most."""
+    """Count and measure the objects of at least `smallest` pixels in an uploaded image."""
     smallest = within(smallest or 1, 1, 10**8, "The smallest object")
     widest = within(widest or 0, 0, 1000, "The width")
     opened = read_image(image)

@@ -48,7 +48,7 @@ def show(image, labels, uploads, mask="mask.png"):
     Raises gr.Error if there are more objects than a mask with 16 bits can name.
     """
     if labels.max() > MOST:
-        refuse(f"There are more than {MOST:,} objects. Please set a larger smallest object.")
+        refuse(f"There are more than {MOST:,} objects. Please raise the smallest size.")
     table = pd.DataFrame(regionprops_table(labels, properties=MEASURES)).rename(columns=NAMES)
     edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     table["at the edge"] = table["object"].isin(edges).map({True: "yes", False: "no"})

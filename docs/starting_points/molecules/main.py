@@ -36,7 +36,7 @@ CN1CCC[C@H]1c1cccnc nicotine with a mistake"""
 
 
 def predict_molecules(file: str, text: str, progress=gr.Progress()):
-    """Predict for each molecule of an uploaded file or of a text."""
+    """Predict for each molecule in an uploaded file or a text."""
     records, unit = read_records(file, text, uploads)
     return show(records, unit, predict, RESULTS, uploads, progress)
 

@@ -41,7 +41,7 @@ def read_records(file, text, uploads):
         records = [*itertools.islice(found, MOST + 1)]
         if not 0 < len(records) <= MOST:
             raise ValueError(
-                f"An app takes 1 to {MOST:,} molecules. Divide the file if it has more."
+                f"Send 1 to {MOST:,} molecules at once. Split the file if it has more."
             )
         if len({title for record in records for title in record.others}) > COLUMNS:
             raise ValueError(f"There are more than {COLUMNS} columns. Delete some of them.")

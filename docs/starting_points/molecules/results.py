@@ -31,9 +31,7 @@ def show(records, unit, predict, results, uploads, progress):
     began = time.monotonic()
     for record in progress.tqdm(records, desc="Predicting", unit="molecules"):
         if time.monotonic() - began > LONGEST_S:
-            raise gr.Error(
-                f"This takes over {LONGEST_S} s. Divide the file.", print_exception=False
-            )
+            raise gr.Error(f"This takes over {LONGEST_S} s. Split the file.", print_exception=False)
         molecule, row = predict_one(record, predict, results)
         name = next(iter(record.others.values()), "")
         if row[-1]:
@@ -97,7 +95,5 @@ def in_words(records, unit, problems):
         words.append(f"Without results: {len(problems):,}; the file says why for each.")
         words += [*problems[:NAMED], *["..."] * (len(problems) > NAMED)]
     if len(records) > DRAWN:
-        words.append(
-            f"Drawn are the first {DRAWN}, and the table has the first {SHOWN} rows at most."
-        )
+        words.append(f"The first {DRAWN} are drawn, and the table has up to {SHOWN} rows.")
     return "\n".join(words)

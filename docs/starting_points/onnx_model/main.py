@@ -1,4 +1,4 @@
-"""Image classification by a finished ONNX file: what it takes is read from the file."""
+"""Image classification with a finished ONNX file, which says itself what it takes."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ SEVERAL = False  # True if several labels can be right at once
 
 def prepare(image, size):
     """Return an 8-bit RGB image as in training: height x width x colours."""
-    image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)  # scaled, and the middle cut out
+    image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)  # scaled and cropped to the centre
     return (np.float32(image) / 255 - MEAN) / DEVIATION
 
 

@@ -1,4 +1,4 @@
-"""Segmentation: a network finds the objects in an image; they are counted and measured."""
+"""Segmentation: a network finds the objects in an image, which are counted and measured."""
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ try_network(prepare, predict)
 
 @share_cores()  # PyTorch would count those of the whole computer, also in a container
 def find_objects(image, threshold, smallest, progress=gr.Progress()):
-    """Find the objects in an uploaded image: how probable and of how many pixels at least."""
+    """Find the objects in an uploaded image that are at least this probable and this large."""
     threshold = within(threshold, 0.05, 0.95, "The probability")
     smallest = within(smallest or 1, 1, 10**8, "The smallest object")
     opened = read_image(image)

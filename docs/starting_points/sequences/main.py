@@ -19,7 +19,7 @@ MOST = 100_000  # windows
 def gc_content(letters, window, step=1):
     """Return where windows begin (from 0), their GC content in %, and how many letters count.
 
-    It is (C + G + S) / (A + C + G + T + U + S + W), as gc_fraction() of Biopython has it.
+    It is (C + G + S) / (A + C + G + T + U + S + W), as in Biopython's gc_fraction().
     """
     codes = np.frombuffer(letters.encode(), "uint8")
     sums = [np.append(0, np.isin(codes, [*kind]).cumsum()) for kind in (b"CGS", b"ACGTUSW")]
@@ -37,7 +37,7 @@ def analyse(file, text, window, step):
         refuse("Please fill in the window and the step.")
     records, how = read_sequences(decode(file) if file else text or "")
     if sum(len(record.letters) for record in records) > MOST * step:
-        refuse(f"These are more than {MOST:,} windows. Please choose a larger step.")
+        refuse(f"This makes more than {MOST:,} windows. Please choose a larger step.")
     whole = [gc_content(record.letters, len(record.letters)) for record in records]
     windows = [gc_content(record.letters, window, step) for record in records]
     return show(records, how, whole, windows, window, uploads)

@@ -53,7 +53,7 @@ def check(file):
     if file.frames > 2**60:  # as libsndfile says it; programs that write into a pipe leave it open
         refuse(f"The header of this file does not state its length. {SAVE}")
     if file.frames > MOST_S * file.samplerate or file.frames * file.channels > MOST_VALUES:
-        refuse(f"This recording is too long: {in_words(file)}. {LIMITS} Please divide it.")
+        refuse(f"This recording is too long: {in_words(file)}. {LIMITS} Please split it.")
 
 
 def in_words(file):

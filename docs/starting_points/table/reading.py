@@ -53,7 +53,7 @@ def read_table(file, columns, words):
     for number, cells in rows:
         length += 1
         if length > MOST_ROWS:
-            refuse(f"This table has more than {MOST_ROWS:,} rows. Please divide it.")
+            refuse(f"This table has more than {MOST_ROWS:,} rows. Please split it.")
         if len(cells) > len(titles):
             refuse(
                 f"Row {number} has {len(cells)} cells, but there are {len(titles)} titles. Please "

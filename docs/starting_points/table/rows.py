@@ -59,7 +59,7 @@ def open_excel(file):
             return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
     except Exception:  # openpyxl raises many kinds, also where a ZIP file is no spreadsheet
         refuse("This file cannot be read. Open it in Excel and save it as .xlsx or CSV.")
-    refuse(f"This file unpacks to more than {MOST_UNPACKED // 10**6} MB. Please divide it.")
+    refuse(f"This file unpacks to more than {MOST_UNPACKED // 10**6} MB. Please split it.")
 
 
 def excel_rows(file):
@@ -85,7 +85,7 @@ def read_rows(file):
             while end and cells[end - 1] in (None, ""):
                 end -= 1
             if end > MOST_CELLS:
-                refuse(f"Row {number} has over {MOST_CELLS:,} cells; an app has to stop somewhere.")
+                refuse(f"Row {number} has over {MOST_CELLS:,} cells, more than the app reads.")
             if end:
                 yield number, cells[:end]
     except ValueError as error:  # of excel_csv

@@ -74,7 +74,7 @@ def load_model(file):
         old, new = found.original_sklearn_version, found.current_sklearn_version
         sys.exit(
             f"{file} was saved with scikit-learn {old}, but the app has {new}. Write "
-            f"scikit-learn=={old} in requirements.txt and constraints.txt, or train it again."
+            f"scikit-learn=={old} in requirements.txt and constraints.txt, or retrain it."
         )
     except skops.io.exceptions.UntrustedTypesFoundException:
         unknown = {*skops.io.get_untrusted_types(file=file)} - {*TRUSTED}

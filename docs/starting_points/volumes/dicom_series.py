@@ -103,7 +103,7 @@ def require_one_series(files):
             "The values of this series are stored in an outdated way (High Bit): this is not read."
         )
     if any("ModalityLUTSequence" in dataset for dataset in files):
-        refuse("The values of this series are scaled by a table (Modality LUT): this is not read.")
+        refuse("The values of this series are scaled by a table (Modality LUT), which is not read.")
 
 
 def find_slices(dataset):

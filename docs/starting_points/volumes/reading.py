@@ -1,6 +1,6 @@
 """Read an uploaded volume in a process of its own, which has limits of memory and time.
 
-A few bytes can unpack to gigabytes, or take minutes. That ends the process, and the app goes on.
+A few bytes can unpack to gigabytes, or take minutes. That only ends the process.
 """
 
 import json

@@ -218,7 +218,7 @@ def tiff_mm(tiff, page):
 
 
 def limit(megabytes):
-    """Let this process have so much memory; not on Windows, and macOS does not keep to it."""
+    """Limit the memory of this process. Windows has no such limit, and macOS ignores it."""
     try:
         import resource
     except ImportError:

@@ -92,6 +92,11 @@ def for_everybody(page):
     return page
 
 
+def with_slides(page):
+    """Let a page be shown as slides: see theme/slides.js."""
+    return page.replace("</body>", '<script src="../../slides.js"></script></body>')
+
+
 def on_page_markdown(markdown, page, config, files):
     folder = posixpath.dirname(page.file.src_uri)
     pages = {file.src_uri for file in files if file.inclusion.is_included()}
@@ -100,4 +105,5 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_post_page(output, page, config):
-    return for_everybody(with_typed(output))
+    output = for_everybody(with_typed(output))
+    return with_slides(output) if page.file.name == "slides" else output

@@ -47,7 +47,7 @@ def read_tiff(path, plane, channel, limits):
         # not by its path: an OME-TIFF can name other files, and tifffile would open them
         with tifffile.TiffFile(io.BytesIO(content), name=Path(path).name) as tiff:
             if len(tiff.series) > 1:
-                refuse("This file has images of several sizes. Save one as a file of its own.")
+                refuse("This file has images of several sizes. Save one as a separate file.")
             series, page = tiff.series[0], tiff.series[0].keyframe
             number, index = find(series, page, plane, channel)
             if page.photometric > RGB or page.compression not in COMPRESSIONS or alpha(page):
@@ -78,7 +78,7 @@ def find(series, page, plane, channel):
     shape = series.get_shape(squeeze=True)
     axes = series.get_axes(squeeze=True)[:-inside] + page.axes
     if shape[-inside:] != page.shape or len(series) != math.prod(shape[:-inside]):
-        refuse("This TIFF file has its planes in an unusual order. Save one as a file of its own.")
+        refuse("This TIFF file has its planes in an unusual order. Save one as a separate file.")
     colours = COLOURS.get(page.photometric, 1) + alpha(page)
     whole = "YXS" if page.samplesperpixel == colours else "YX"
     index = [ALL if axis in whole else 0 for axis in axes]

@@ -78,7 +78,7 @@ class ListIsShort(io.FileIO):
 
     def read(self, size=-1):
         if size > 1000 * MAX_IMAGES:  # a name and what belongs to it take some 100 bytes
-            refuse(f"A ZIP file has more than {MAX_IMAGES:,} images. Please make several.")
+            refuse(f"A ZIP file has more than {MAX_IMAGES:,} images. Please split it.")
         return super().read(size)
 
 
@@ -139,11 +139,11 @@ def count(uploads):
             if number <= MAX_IMAGES:
                 room -= unpacked_size(archive, images, room)
         if not images:
-            refuse(f"There is nothing in {named(upload)}.")
+            refuse(f"There are no images in {named(upload)}.")
         if room < 0:
             refuse(f"{named(upload)} unpacks to more than {MAX_UNPACKED // 10**6} MB. Send less.")
     if number > MAX_IMAGES:
-        refuse(f"These are more than {MAX_IMAGES:,} images. Please send fewer at once.")
+        refuse(f"There are more than {MAX_IMAGES:,} images. Please send fewer at once.")
     return number
 
 

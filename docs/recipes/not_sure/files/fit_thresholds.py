@@ -10,9 +10,9 @@ with a line for each image, as CSV:
     dog,0.031,0.962,0.007
 
 First the name of the class that it really is, then a probability for each class (from 0 to 1, and
-together 1), in columns that are called as in the app. test_scores.csv is such a table, too, of
-other images: since the thresholds were chosen to look well on the first ones, only others tell
-how well they do.
+together 1), in columns that are called as in the app. test_scores.csv is the same table for
+other images. The thresholds were chosen to look good on the first ones, so only others tell how
+good they are.
 
 The criterion: the threshold of a class is the lowest probability from which on at least 95 % of
 the predictions of this class were right (the precision), and at least 20 of them are left.
@@ -153,7 +153,7 @@ def main():
         print(f"The app will never be sure of: {', '.join(never)}.")
     print(f"In {arguments.test or arguments.scores}, {describe(thresholds, *test)}")
     if not arguments.test:
-        print("That flatters, since the thresholds were chosen there: see --test.")
+        print("This is too good, since the thresholds were chosen on these images: see --test.")
     text = json.dumps(thresholds, indent=2, ensure_ascii=False)
     (HERE / "data" / "thresholds.json").write_text(f"{text}\n", encoding="utf-8")
     draw(HERE / "reliability.png", *test[1:])

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-# of macOS, Windows, network drives and disks; in small letters
+# of macOS, Windows, network drives and disks; in lower case
 NAMES = {"__macosx", "icon\r", "network trash folder", "temporary items"}
 NAMES |= {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini"}
 NAMES |= {"$recycle.bin", "system volume information", "@eadir", "#recycle", "lost+found"}
