@@ -66,8 +66,8 @@ def list_():
     import apps
     import recipes
 
-    apps.main([])
-    recipes.main([])
+    apps.show()
+    recipes.show_both()
 
 
 @for_your_app
@@ -94,11 +94,11 @@ def gallery(HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
     """
     from gallery import assemble
 
-    assemble.main(["--install"])
+    assemble.install_packages()
     enter()
     from gallery import serve
 
-    return serve.main([f"--host={HOST}", f"--port={PORT}"])
+    return serve.main(HOST, PORT)
 
 
 @for_your_app
@@ -114,8 +114,7 @@ def new(NAME, FROM="", WITH="", MODEL="", LABELS="", OUT="", TORCH_INDEX=""):
         enter(*requirements_of("resnet"))
     import new
 
-    options = [f"--from={FROM}", f"--with={WITH}", f"--model={MODEL}", f"--labels={LABELS}"]
-    return new.main([*options, f"--out={OUT}", "--", NAME])
+    return new.main(NAME, FROM, WITH, MODEL, LABELS, OUT)
 
 
 @for_your_app
@@ -269,7 +268,7 @@ def scale(APP, REPLICAS=2, HOST="127.0.0.1", PORT=8080, RAY_ADDRESS="", TORCH_IN
 
     if status := model.fetch(find_app(APP), if_missing=True):
         return status
-    return page.main([APP, f"--replicas={REPLICAS}", f"--host={HOST}", f"--port={PORT}"])
+    return page.main(APP, REPLICAS, HOST, PORT)
 
 
 @for_your_app
@@ -287,7 +286,7 @@ def classify(APP, IN, OUT, RAY_ADDRESS="", TORCH_INDEX=""):
 
     if status := model.fetch(find_app(APP), if_missing=True):
         return status
-    return classify.main([APP, IN, OUT])
+    return classify.main(APP, IN, OUT)
 
 
 # ---- For this repository ------------------------------------------------------------------------

@@ -7,14 +7,12 @@ gets what GitHub needs to build, try and publish its image; OUT=../leaf makes it
 own. Needs nothing but Python.
 """
 
-import argparse
 import ast
 import itertools
 import keyword
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -307,7 +305,7 @@ def next_steps(app, name, chosen=(), left=()):
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
 
-def prepare_model(arguments, name, place):
+def prepare_model(model, labels, source, name, place):
     """Return the app for the model of MODEL=, what puts it in there, and what to say then.
 
     Ends the program with the reason if there is none.
@@ -315,54 +313,39 @@ def prepare_model(arguments, name, place):
     import inspect_model
     import model_app
 
-    file = inspect_model.find("MODEL", arguments.model)
-    labels = inspect_model.find("LABELS", arguments.labels) if arguments.labels else None
+    file = inspect_model.find("MODEL", model)
+    labels = inspect_model.find("LABELS", labels) if labels else None
     try:
         model = inspect_model.look_into(file)
     except inspect_model.Other as error:
         what, remedy = error.args
         sys.exit(f"{name} was not made. {file.name}: {what}.\n{remedy}")
-    source = model.source if isinstance(model, inspect_model.Finished) else "resnet"
-    if arguments.source not in ("", source):
-        sys.exit(f"This model makes a copy of the app {source}: leave FROM= out.")
+    fits = model.source if isinstance(model, inspect_model.Finished) else "resnet"
+    if source not in ("", fits):
+        sys.exit(f"This model makes a copy of the app {fits}: leave FROM= out.")
     labels = model_app.labels_for(model, labels)
     left = model_app.still_yours(model, labels, place)
     said = f"Made {place}, with {model.text}.\nStill yours to check:\n{left}\n"
     said += f"Start it: make run APP={place}   Then: make smoke, make check, make expect"
-    return source, lambda folder: model_app.put_in(file, model, labels, folder, name), said
+    return fits, lambda folder: model_app.put_in(file, model, labels, folder, name), said
 
 
-def stop(*_):
-    for signal_ in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not stop the tidying up
-        signal.signal(signal_, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Make a folder for an app of your own.")
-    parser.add_argument("name", help="its name, such as leaf_disease")
-    parser.add_argument("--from", default="", dest="source", help="the app to begin with")
-    parser.add_argument("--with", default="", dest="recipes", help="recipes for it: a,b")
-    parser.add_argument("--model", default="", help="the file of your own model")
-    parser.add_argument("--labels", default="", help="the file with the names of its classes")
-    parser.add_argument("--out", default="", help="a new folder outside the gallery")
-    arguments = parser.parse_args(argv)
-    wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", arguments.recipes)))
+def main(name, source="", wanted="", model="", labels="", out=""):
+    """Make a folder for an app: see `make help COMMAND=new`."""
+    wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", wanted)))
     chosen = [recipes.find_recipe(each) for each in wanted]
     recipes.require_pairs(chosen)
-    source = arguments.source or (recipes.first_source(chosen) if chosen else "hello")
-    app, name = find_source(source), arguments.name
+    app = find_source(source or (recipes.first_source(chosen) if chosen else "hello"))
     if not name.strip():
         sys.exit("A new app needs a name. Set one, such as NAME=leaf_disease.")
-    if reason := problem(name, bool(arguments.out)):
+    if reason := problem(name, bool(out)):
         sys.exit(f'The name "{name}" {reason}; NAME={suggest(name)} is possible.')
-    folder = folder_outside(arguments.out) if arguments.out else ROOT / name
-    place = arguments.out or name
-    put_model, yours = None, ""
-    if arguments.model:
-        source, put_model, yours = prepare_model(arguments, name, place)
+    folder = folder_outside(out) if out else ROOT / name
+    place, put_model = out or name, None
+    if model:
+        source, put_model, yours = prepare_model(model, labels, source, name, place)
         app = find_source(source)
-    elif arguments.labels:
+    elif labels:
         sys.exit("LABELS= belongs to a model: set MODEL=..., too, such as MODEL=best.pth.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -373,15 +356,6 @@ def main(argv=None):
         # of several files that could not be copied, the first says it
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         sys.exit(f"{name} was not made: {reason}")
-    if put_model:
-        print(yours)
-    else:
-        print(next_steps(app, place, chosen, left))
-    if arguments.out:
+    print(yours if put_model else next_steps(app, place, chosen, left))
+    if out:
         print(make_repository(folder))
-
-
-if __name__ == "__main__":
-    for signal_ in (signal.SIGINT, signal.SIGTERM):  # also when started in the background
-        signal.signal(signal_, stop)
-    main()

@@ -19,7 +19,6 @@ What is in the recipe's folder `files` is copied; its packages are in requiremen
 versions of those that they bring in constraints.txt.
 """
 
-import argparse
 import ast
 import itertools
 import re
@@ -233,14 +232,8 @@ def show(kind, setting):
             print(f"    {each.name:{width}}  {each.summary}")
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description="List what an app of your own can begin with.").parse_args(
-        argv
-    )
+def show_both():
+    """Print what an app of your own can begin with."""
     show("starting point", "whole apps to begin with: make new NAME=my_app FROM=cells")
     show("recipe", "to add to an app: make new NAME=my_app FROM=resnet WITH=many_images,not_sure")
     print("\nTheir pages: docs/starting_points/NAME/README.md and docs/recipes/NAME/README.md")
-
-
-if __name__ == "__main__":
-    main()

@@ -18,12 +18,6 @@ from apps import ROOT, find_app
 LOCAL = ("127.0.0.1", "localhost")
 
 
-def parse_port(text):
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; choose one from 1024 to 65535")
-    return int(text)
-
-
 def end_port_taken(port):
     other = port + 1 if 1024 <= port < 65535 else 8080
     sys.exit(
@@ -121,7 +115,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description="Start one app.")
     parser.add_argument("app", help="its name, as in `make list`")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
-    parser.add_argument("--port", default=8080, type=parse_port)
+    parser.add_argument("--port", default=8080, type=int)
     arguments = parser.parse_args(argv)
     app = find_app(arguments.app)
     require_free_port(arguments.host, arguments.port)

@@ -3,12 +3,10 @@
 Into it go the step apps, and the folders with a `main.py` whose weights are there.
 """
 
-import argparse
 import json
 import re
 import shutil
 import sys
-from pathlib import Path
 
 from apps import ROOT, App, find_app, find_apps, first_docstring_line
 from install import install, package_name, requirement_lines
@@ -75,25 +73,7 @@ def assemble(folder):
     return App(("gallery",), folder / "main.py", first_docstring_line(folder / "main.py"))
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Put the gallery together in a folder.")
-    parser.add_argument("folder", type=Path, nargs="?", help="an empty folder, or a new one")
-    parser.add_argument("--install", action="store_true", help="only install what it needs")
-    arguments = parser.parse_args(argv)
-    if arguments.install:
-        requirements = find_whole_apps()[1]
-        install([f"-c {find_lender(requirements) / 'constraints.txt'}", *requirements])
-        return
-    folder = arguments.folder or parser.error("which folder?")
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        sys.exit(f"{folder} is not empty.")
-    assemble(folder)
-    print(f"Start it: python {folder / 'main.py'}")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command continues where it was.")
+def install_packages():
+    """Install what the apps of the gallery need."""
+    _, requirements = find_whole_apps()
+    install([f"-c {find_lender(requirements) / 'constraints.txt'}", *requirements])
