@@ -37,7 +37,6 @@ SETTINGS = {
     "OUT": "what is made: a table (.csv, .parquet), or with `make new` a folder such as ../leaf",
     "USERS": "how many users at once",
     "SECONDS": "for how long",
-    "MISBEHAVING": "how many others call the app as no page does",
     "ARGS": "options for the program behind this command, such as ARGS=--help",
 }
 MOST = {"PORT": 65535, "REPLICAS": 1000}
@@ -386,16 +385,13 @@ def bench_scale(RAY_ADDRESS="", ARGS=""):
 
 
 @for_this_repository
-def load(APP, USERS=50, SECONDS=60, MISBEHAVING=0, TORCH_INDEX=""):
-    """let many users use an app and check that each gets their own result
-
-    With MISBEHAVING=5, five more make calls that once ended, froze or filled an app.
-    """
+def load(APP, USERS=50, SECONDS=60, TORCH_INDEX=""):
+    """let many users use an app and check that each gets their own result"""
     provide(*requirements_of(APP))
     enter_bench()
     from maintain.bench import load
 
-    return load.main(APP, USERS, SECONDS, MISBEHAVING)
+    return load.main(APP, USERS, SECONDS)
 
 
 def enter_bench():

@@ -1,8 +1,8 @@
 """Let many users use one app at once and check that each gets the result for their own input.
 
 Every user sends an image (or a name), again and again with a short pause; one more keeps opening
-the page. Others can misbehave meanwhile, which must cost these nothing. A classifier runs as in its
-container, a step app as by `make run`; random weights replace missing ones.
+the page. A classifier runs as in its container, a step app as by `make run`; random weights replace
+missing ones.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from collections import Counter
 from apps import find_app
 from install import venv_python
 from maintain.bench import systems, users
-from maintain.bench.misbehave import misbehave
 from maintain.bench.photos import make_photo
 from smoke import RUN_APP
 
@@ -57,7 +56,7 @@ async def get_to_know(session, url):
     return ask, alone
 
 
-async def use(server, count, seconds, others):
+async def use(server, count, seconds):
     """Let the users come; return what they saw, the seconds they waited, and the peak in MB."""
     found, waited, opened = Counter(), [], []
     async with users.connect() as session:
@@ -90,10 +89,7 @@ async def use(server, count, seconds, others):
                 memory.append(server.memory())
                 await asyncio.sleep(1)
 
-        bad = [asyncio.create_task(misbehave(session, server.url, found)) for _ in range(others)]
         await asyncio.gather(reader(), *map(user, range(count)))
-        for each in bad:
-            each.cancel()
     return found, {"result": waited, "page": opened}, max(memory)
 
 
@@ -105,9 +101,9 @@ def start(name, place):
     return systems.app_server(systems.copy_app(name, place) if app.weights else app.folder)
 
 
-def main(name, count, seconds, others=0):
+def main(name, count, seconds):
     with tempfile.TemporaryDirectory() as place, start(name, place) as server:
-        found, times, memory = asyncio.run(use(server.wait(), count, seconds, others))
+        found, times, memory = asyncio.run(use(server.wait(), count, seconds))
     print(", ".join(f"{what} {number:,}" for what, number in found.items()))
     for what, took in times.items():
         took, last = sorted(took), len(took) - 1
