@@ -8,7 +8,6 @@ there on it runs in the environment .venv, with the packages that it has named.
 
 # ruff: noqa: PT028 (the commands called test_... are no tests)
 
-import os
 from pathlib import Path
 
 from apps import ROOT, find_app, find_apps
@@ -368,20 +367,6 @@ def bench(ARGS=""):
     from maintain.bench import measure
 
     return measure.main(ARGS)
-
-
-@for_this_repository
-def bench_scale(RAY_ADDRESS="", ARGS=""):
-    """measure `make scale` and `make classify`, for about 20 minutes
-
-    With RAY_ADDRESS=, a bulk run on that cluster as well.
-    """
-    provide(*requirements_of("resnet"), more=SCRIPTS / "scale" / "requirements.txt")
-    enter_bench()
-    os.environ.pop("RAY_ADDRESS", None)  # not for the others
-    from maintain.bench import scale
-
-    return scale.main(ARGS, RAY_ADDRESS)
 
 
 @for_this_repository

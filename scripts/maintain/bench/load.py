@@ -8,6 +8,7 @@ missing ones.
 import asyncio
 import itertools
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,6 +36,15 @@ def same(one, two):
     return one.keys() == two.keys() and all(abs(one[label] - two[label]) < SAME for label in one)
 
 
+def processor_time(server):
+    """Return the processor time, in seconds, that an app's processes have used."""
+    command = ["ps", "-e", "-o", "pgid=", "-o", "time="]
+    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    used = [time.split(":")[::-1] for group, time in rows if int(group) == server.process.pid]
+    return sum(60**place * float(part) for parts in used for place, part in enumerate(parts))
+
+
 async def get_to_know(session, url):
     """Return a function that asks for one of DIFFERENT results, and what they are."""
     async with session.get(f"{url}gradio_api/info") as response:
@@ -57,12 +67,12 @@ async def get_to_know(session, url):
 
 
 async def use(server, count, seconds):
-    """Let the users come; return what they saw, the seconds they waited, and the peak in MB."""
+    """Let the users come; return what they saw, how long they waited, and what the app used."""
     found, waited, opened = Counter(), [], []
     async with users.connect() as session:
         ask, alone = await get_to_know(session, server.url)
         print(f"{count} users for {seconds} s ...", flush=True)
-        end, memory = time.monotonic() + seconds, [server.memory()]
+        end, memory, used = time.monotonic() + seconds, [server.memory()], processor_time(server)
 
         async def user(number):
             await asyncio.sleep(random.uniform(0, 5))
@@ -90,7 +100,8 @@ async def use(server, count, seconds):
                 await asyncio.sleep(1)
 
         await asyncio.gather(reader(), *map(user, range(count)))
-    return found, {"result": waited, "page": opened}, max(memory)
+        used = (processor_time(server) - used) / max(1, found["right"])
+    return found, {"result": waited, "page": opened}, used, max(memory)
 
 
 def start(name, place):
@@ -103,11 +114,11 @@ def start(name, place):
 
 def main(name, count, seconds):
     with tempfile.TemporaryDirectory() as place, start(name, place) as server:
-        found, times, memory = asyncio.run(use(server.wait(), count, seconds))
+        found, times, used, memory = asyncio.run(use(server.wait(), count, seconds))
     print(", ".join(f"{what} {number:,}" for what, number in found.items()))
     for what, took in times.items():
         took, last = sorted(took), len(took) - 1
         shown = [f"{p} {took[int(s * last)]:.2f} s" for p, s in PERCENTILES.items() if took]
         print(f"{what}: {', '.join(shown) or 'never'}")
-    print(f"most memory {memory:,.0f} MB")
+    print(f"processor time of a result {used:.3f} s, most memory {memory:,.0f} MB")
     return int(not found["right"] or found["sent"] > found["right"] + found["refused"])
