@@ -45,15 +45,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends {} \\
     && rm -rf /var/lib/apt/lists/*
 """
 WHERE = ("server_name", "server_port")  # what guard.py decides
-LONGEST = 40
-IMPOSSIBLE = (
-    (r"\s", "has a space in it"),
-    (r"[A-Z]", "has a capital letter, which no image may have"),
-    (r"[^a-z0-9_]", "has other characters than a to z, 0 to 9 and _"),
-    (r"^[^a-z]", "does not begin with a letter"),
-    (r"__|_$", "has a _ at its end or two in a row, which no image may have"),
-    (rf".{{{LONGEST + 1}}}", f"has more than {LONGEST} characters"),
-)
+# a name that a container image may have as well
+NAME, LONGEST = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*"), 40
+RULE = f"must begin with a letter and have only a to z, digits and single _, up to {LONGEST} in all"
 COPY_NOTE = """
 > **To be written.** This folder was copied from `{source}`. What is said here and in
 > `data/README.md` about the model, its accuracy, its licences and its authors is true of the model
@@ -66,9 +60,8 @@ def problem(name, outside=False):
 
     One outside the gallery may be called as one in it.
     """
-    for pattern, reason in IMPOSSIBLE:
-        if re.search(pattern, name):
-            return reason
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        return RULE
     if keyword.iskeyword(name):
         return "is a word of the Python language"
     if name == "all":
@@ -162,8 +155,6 @@ def find_source(name):
     points = {point.name: point for point in recipes.find_recipes("starting point")}
     if name in points and not any(app.folder.name == name for app in find_apps()):
         return points[name]
-    if name == "iris":
-        sys.exit("The starting point iris is called table now: FROM=table")
     try:
         app = find_app(name)
     except SystemExit as error:
