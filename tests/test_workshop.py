@@ -173,7 +173,7 @@ THEIRS = {
     "app.py",
 }
 THEIRS |= {"best.pth", "classes.txt", "weights.pth"}
-THEIRS |= {"model.keras", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
+THEIRS |= {"model.keras", "leaf_network.pth", "leaf_model_vgg19.pth", "train.sh"}
 THEIRS |= {"picture.py"}  # in copies that were made before it was called image.py
 
 
