@@ -16,6 +16,7 @@ from apps import WEIGHTS, find_app, find_apps
 from container.context import files_in_image, read
 from model_app import NO_LABEL
 from origin import GALLERY, NOTE
+from recipes import modules_of
 
 SCRIPT = "start-script.sh"
 KEYS = re.compile(
@@ -42,15 +43,6 @@ class Finding(NamedTuple):
     rule: str
     file: object
     cure: str
-
-
-def modules_of(imports):
-    """Return the modules that import statements name, up to the first dot."""
-    names = []
-    for node in imports:
-        froms = isinstance(node, ast.ImportFrom)
-        names += [node.module or ""] if froms else [alias.name for alias in node.names]
-    return {name.partition(".")[0] for name in names}
 
 
 class Source:

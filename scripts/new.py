@@ -8,7 +8,6 @@ own. Needs nothing but Python.
 """
 
 import ast
-import itertools
 import keyword
 import os
 import re
@@ -28,8 +27,7 @@ from apps import ROOT, SUFFIX, App, find_app, find_apps
 SCRIPTS = ROOT / "scripts"
 BARE = SCRIPTS / "bare"
 # where the files are that an app imports and that are neither its own nor in BARE
-SHARED = [ROOT / f"docs/recipes/{name}/files" for name in ("many_images", "not_sure")]
-SHARED = (ROOT / "resnet_image_classification", *SHARED, ROOT / "docs/starting_points/cells")
+SHARED = (ROOT / "resnet_image_classification", recipes.SHARED, ROOT / "docs/starting_points/cells")
 # for a folder that becomes a repository of its own; not for those of the gallery
 ON_GITHUB, CODESPACE = SCRIPTS / "on_github", ROOT / ".devcontainer"
 CHECKS = ("smoke.py", "reference_predictions.py")
@@ -114,21 +112,9 @@ def protect(text, name):
 def put_in(step, folder):
     """Put the code of a step into a copy of `bare`, with the files that it imports."""
     write(folder / "main.py", protect(read(step), step.name))
-    if add_imported(folder, [step.parent]):  # sepia, which needs more packages
+    if recipes.add_imported(folder, [step.parent]):  # sepia, which needs more packages
         for name in ("requirements.txt", "constraints.txt"):
             shutil.copy(step.with_name(name), folder)
-
-
-def add_imported(folder, places):
-    """Copy the files that a folder's files import and lack from the first place; return them."""
-    todo, added = [*folder.glob("*.py")], []
-    while todo:
-        names = [f"{module}.py" for module in recipes.modules(todo.pop())]
-        for place, name in itertools.product(places, names):
-            if (place / name).exists() and not (folder / name).exists():
-                added.append(Path(shutil.copy(place / name, folder)))
-                todo.append(added[-1])
-    return added
 
 
 def add_starting_point(point, folder):
@@ -137,7 +123,7 @@ def add_starting_point(point, folder):
     page, ours = folder / "README.md", (BARE / "README.md").read_bytes()
     shutil.copytree(point.folder, folder, ignore=own, dirs_exist_ok=True)
     page.write_bytes(ours)
-    add_imported(folder, SHARED)
+    recipes.add_imported(folder, SHARED)
     recipes.add_packages(folder, [point])
     dockerfile = folder / "Dockerfile"
     if (folder / "data").exists():
@@ -181,7 +167,7 @@ def copy_folder(app, folder, title, name):
     (folder / "checks").mkdir(exist_ok=True)
     for check in CHECKS:
         shutil.copy(SCRIPTS / check, folder / "checks")
-    add_imported(folder / "checks", [SCRIPTS])
+    recipes.add_imported(folder / "checks", [SCRIPTS])
     main, card, dockerfile = (folder / n for n in ("main.py", "README.md", "Dockerfile"))
     summary = f'"""{title}: to be written: what the app does, in one line.'
     text = re.sub(r'\A"""[^\n]*?(?="""|\n)', summary, read(main))

@@ -491,7 +491,7 @@ def test_stop_ends_a_function_between_two_pieces(launch, tmp_path, page):
 def test_comments_are_kept_without_the_input(launch, tmp_path, page, monkeypatch):
     file = tmp_path / "comments.csv"
     monkeypatch.setenv("COMMENTS", str(file))
-    monkeypatch.syspath_prepend(DOCS / "recipes/many_images/files")
+    monkeypatch.syspath_prepend(ROOT / "scripts" / "shared")
     (tmp_path / "app.py").write_text(run_by("test_comments_are_kept_without_the_input")[0])
     url = launch(tmp_path / "app.py")
     page.goto(url)

@@ -11,8 +11,8 @@ import sys
 
 import pyarrow as pa
 from pyarrow import parquet
-from scale import safe_csv
 from scale.listing import listed, names_in
+from shared import safe_csv
 
 COLUMNS = [f"{what}_{place}" for place in range(1, 6) for what in ("label", "probability")]
 COLUMNS = ["file", *COLUMNS, "reason", "version"]
