@@ -25,14 +25,10 @@ KEYS = re.compile(
     rb"|-BEGIN [A-Z ]*PRIVATE KEY-"
 )
 # modules that are not called like their package
-MODULES = {
-    "pil": "pillow",
-    "sklearn": "scikit-learn",
-    "skimage": "scikit-image",
-    "bio": "biopython",
-}
+MODULES = {"pil": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-image"}
 MODULES |= {"cv2": "opencv", "yaml": "pyyaml", "bs4": "beautifulsoup4", "skbio": "scikit-bio"}
 MODULES |= {"pytorch-grad-cam": "grad-cam", "google": "protobuf", "fitz": "pymupdf"}
+MODULES |= {"bio": "biopython"}
 PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 IMAGE = rf"([a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/{PART}){{2,}}|[a-z0-9_-]+/{PART})(:.*)?"
 

@@ -138,13 +138,6 @@ def is_in(folder):
     return lambda value: isinstance(value, str) and value.startswith(begins)
 
 
-def sendable(values, folder):
-    """Return values with the files among them as the client uploads them."""
-    from gradio_client import handle_file
-
-    return replaced(values, is_in(folder), handle_file)
-
-
 def check_label(prediction):
     """Check the prediction in a gr.Label: probabilities, the largest first; or a text or number."""
     if not prediction.get("confidences"):
@@ -160,14 +153,16 @@ def check_label(prediction):
 
 def check_prediction(app, client, endpoint, description, folder):
     """Call the app once and return its result, in words; raise Failed if it is wrong."""
+    from gradio_client import handle_file
     from gradio_client.exceptions import AppError
 
     parameters, returns = description["parameters"], description["returns"]
     values, expected = INPUTS.get(app.file.name, (None, None))
     values = values or next(examples(client, endpoint), None)
     made = [] if values else [*made_up(parameters, folder)]
+    sent = made or replaced(values or [], is_in(folder), handle_file)
     try:
-        result = client.predict(*(made or sendable(values or [], folder)), api_name=endpoint)
+        result = client.predict(*sent, api_name=endpoint)
     except AppError as error:
         said = message_of(error)
         if not made:
@@ -180,12 +175,8 @@ def check_prediction(app, client, endpoint, description, folder):
     if returns and result in (None, "", (), []):
         raise Failed("the app returned nothing")
     results = result if len(returns) > 1 else [result]
-    labels = [
-        r
-        for r, output in zip(results, returns, strict=False)
-        if output["component"] == "Label" and r
-    ]
-    if labels:
+    kinds = zip(results, (output["component"] for output in returns), strict=False)
+    if labels := [each for each, kind in kinds if kind == "Label" and each]:
         return ", ".join(map(check_label, labels))
     if is_in(folder)(result):
         return f"a file, {Path(result).name}, {Path(result).stat().st_size:,} bytes"

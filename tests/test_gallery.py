@@ -355,7 +355,7 @@ def test_contradicting_pins_give_a_message(tmp_path):
     tree = copy_tree(tmp_path / "tree")
     (tree / "cells" / "requirements.txt").write_text("gradio==6.0.0\n")
     printed = assemble(tree, tmp_path / "gallery")
-    assert "One app needs gradio==6.31.0, another one gradio==6.0.0" in printed
+    assert "hello needs gradio==6.31.0, and cells gradio==6.0.0." in printed
     assert "Traceback" not in printed
 
 
