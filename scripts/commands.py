@@ -218,11 +218,11 @@ def docker(APP, IMAGE="", TAG="", DOCKER="", TORCH_INDEX=""):
     It downloads the weights if they are missing. APP=gallery packages all apps as one.
     """
     import model
-    from container import build, images
+    from container import build, engine, images
 
     images.require_possible(IMAGE, TAG)
     if APP != "gallery" and model.is_needed(app := find_app(APP)) and not model.is_there(app):
-        images.find_engine()  # before anything is downloaded
+        engine.find_engine()  # before anything is downloaded
         enter(*requirements_of(APP), only=model.PACKAGES)
         if status := model.fetch(app, if_missing=True):
             return status
