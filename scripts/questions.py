@@ -183,12 +183,10 @@ def check_prediction(app, client, endpoint, description, folder):
     return repr(result)[:70]
 
 
-def empty_form(config, endpoint):
-    """Return what the page sends if a user presses Submit at once."""
-    inputs = inputs_of(config, endpoint)
-    values = [component["props"].get("value") for component in inputs]
-    texts = [component["type"] == "textbox" for component in inputs]
-    return ["" if text and not value else value for text, value in zip(texts, values, strict=True)]
+def as_opened(component):
+    """Return what the page sends of a component if a user presses Submit at once."""
+    value = component["props"].get("value")
+    return "" if component["type"] == "textbox" and not value else value
 
 
 def message_of(error):
@@ -204,7 +202,8 @@ def check_empty_form(client, endpoint):
     from gradio_client.exceptions import AppError
 
     try:
-        result = client.predict(*empty_form(client.config, endpoint), api_name=endpoint)
+        values = map(as_opened, inputs_of(client.config, endpoint))
+        result = client.predict(*values, api_name=endpoint)
     except AppError as error:
         return message_of(error)
     return repr(result)[:70]
