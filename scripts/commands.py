@@ -78,8 +78,7 @@ def run(APP, HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
     import model
     import run
 
-    if status := model.fetch(find_app(APP), if_missing=True):
-        return status
+    model.fetch(find_app(APP), if_missing=True)
     return run.main([APP, f"--host={HOST}", f"--port={PORT}"])
 
 
@@ -146,7 +145,7 @@ def model(APP):
 
     if model.is_needed(find_app(APP)):
         enter(*requirements_of(APP), only=model.PACKAGES)
-    return model.fetch(find_app(APP))
+    model.fetch(find_app(APP))
 
 
 @for_your_app
@@ -224,8 +223,7 @@ def docker(APP, IMAGE="", TAG="", DOCKER="", TORCH_INDEX=""):
     if APP != "gallery" and model.is_needed(app := find_app(APP)) and not model.is_there(app):
         engine.find_engine()  # before anything is downloaded
         enter(*requirements_of(APP), only=model.PACKAGES)
-        if status := model.fetch(app, if_missing=True):
-            return status
+        model.fetch(app, if_missing=True)
     return build.main(APP, IMAGE, TAG)
 
 
@@ -264,8 +262,7 @@ def scale(APP, REPLICAS=2, HOST="127.0.0.1", PORT=8080, RAY_ADDRESS="", TORCH_IN
     import model
     from scale import page
 
-    if status := model.fetch(find_app(APP), if_missing=True):
-        return status
+    model.fetch(find_app(APP), if_missing=True)
     return page.main(APP, REPLICAS, HOST, PORT)
 
 
@@ -282,8 +279,7 @@ def classify(APP, IN, OUT, RAY_ADDRESS="", TORCH_INDEX=""):
     import model
     from scale import classify
 
-    if status := model.fetch(find_app(APP), if_missing=True):
-        return status
+    model.fetch(find_app(APP), if_missing=True)
     return classify.main(APP, IN, OUT)
 
 

@@ -208,19 +208,13 @@ def add_imported(folder, places):
 
 def add_packages(folder, recipes):
     """Add the packages of recipes or starting points; raises ValueError if two contradict."""
-    texts = {}
-    for name in ("requirements.txt", "constraints.txt"):
-        file = folder / name
-        texts[name] = file.read_text(encoding="utf-8") if file.exists() else ""
-    more = {name: {each.name: each.packages(name) for each in recipes} for name in texts}
-    try:
-        wanted = pins.add_requirements(texts["requirements.txt"], more["requirements.txt"])
-        fixed = pins.add_constraints(texts["constraints.txt"], more["constraints.txt"], wanted)
-    except pins.Conflict as conflict:
-        raise ValueError(str(conflict)) from None
-    for name, text in (("requirements.txt", wanted), ("constraints.txt", fixed)):
-        if text != texts[name]:
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    files = [folder / "requirements.txt", folder / "constraints.txt"]
+    wanted, fixed = (file.read_text(encoding="utf-8") for file in files)
+    more, pinned = ({each.name: each.packages(file.name) for each in recipes} for file in files)
+    wanted = pins.add_requirements(wanted, more)
+    fixed = pins.add_constraints(fixed, pinned, wanted)
+    for file, text in zip(files, (wanted, fixed), strict=True):
+        file.write_text(text, encoding="utf-8", newline="\n")
 
 
 def take_away(names, folder):
