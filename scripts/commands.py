@@ -79,7 +79,7 @@ def run(APP, HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
     import run
 
     model.fetch(find_app(APP), if_missing=True)
-    return run.main([APP, f"--host={HOST}", f"--port={PORT}"])
+    return run.main(APP, HOST, PORT)
 
 
 @for_your_app

@@ -108,7 +108,7 @@ def start(name, place):
     """Start an app; a classifier with random weights if there are no others."""
     app = find_app(name)
     if app.is_step:
-        return systems.Measured("hello", [venv_python(), RUN_APP, name, "--port", "{PORT}"])
+        return systems.Measured("hello", [venv_python(), RUN_APP, name, "{PORT}"])
     return systems.app_server(systems.copy_app(name, place) if app.weights else app.folder)
 
 
