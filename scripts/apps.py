@@ -108,7 +108,6 @@ def find_app(name, root=ROOT):
 
 
 def show():
-    """Print the apps of the gallery."""
     rows = [
         (" or ".join(a.names[: 2 if a.is_step else 1]), str(a.file.relative_to(ROOT)), a.summary)
         for a in find_apps()

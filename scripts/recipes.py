@@ -245,7 +245,6 @@ def show(kind, setting):
 
 
 def show_both():
-    """Print what an app of your own can begin with."""
     show("starting point", "whole apps to begin with: make new NAME=my_app FROM=cells")
     show("recipe", "to add to an app: make new NAME=my_app FROM=resnet WITH=many_images,not_sure")
     print("\nTheir pages: docs/starting_points/NAME/README.md and docs/recipes/NAME/README.md")

@@ -71,6 +71,5 @@ def assemble(folder):
 
 
 def install_packages():
-    """Install what the apps of the gallery need."""
     _, requirements = find_whole_apps()
     install([f"-c {find_lender(requirements) / 'constraints.txt'}", *requirements])
