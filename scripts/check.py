@@ -435,7 +435,7 @@ def labels(app):
 # ---- All of them --------------------------------------------------------------------------------
 
 
-def check(folder, main, allow_missing_weights=False):
+def check(folder, main):
     """Return what keeps SciLifeLab Serve from running the app `main`, as a list of findings."""
     for file in (folder / "Dockerfile", folder / SCRIPT, main):
         if not file.is_file():
@@ -446,8 +446,6 @@ def check(folder, main, allow_missing_weights=False):
         return [Finding("python", main, f"Python cannot read it: {error}. Fix that first.")]
     found = []
     for function in RULES:
-        if function is weights and allow_missing_weights:
-            continue
         if wrong := function(app):
             file, detail = wrong if isinstance(wrong, tuple) else (wrong, "")
             found.append(Finding(name_of(function), file, function.__doc__.strip().format(detail)))
@@ -466,12 +464,12 @@ def check_name(image, tag):
     return found
 
 
-def main(name, image="", tag="", allow_missing_weights=False):
+def main(name, image="", tag=""):
     failed = False
     for app in find_apps() if name == "all" else [find_app(name)]:
         if name == "all" and not (app.folder / "Dockerfile").exists():
             continue
-        found = check(app.folder, app.file, allow_missing_weights) + check_name(image, tag)
+        found = check(app.folder, app.file) + check_name(image, tag)
         failed |= bool(found)
         ready = f"ready for SciLifeLab Serve ({len(RULES) + 4} rules)"
         print(f"{app.name}: {f'{len(found)} to fix for SciLifeLab Serve' if found else ready}")

@@ -125,7 +125,7 @@ def test_a_wrong_from_lists_the_apps(gallery):
 
 def require_ready(folder):
     """See to it that `make check` and `make lint` find nothing."""
-    assert check(folder, folder / "main.py", allow_missing_weights=True) == []
+    assert {finding.rule for finding in check(folder, folder / "main.py")} <= {"weights"}
     if not importlib.util.find_spec("ruff"):
         pytest.skip("ruff is not installed here; `make lint` brings it")
     for arguments in (["check"], ["format", "--check"]):
