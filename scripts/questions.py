@@ -40,19 +40,6 @@ def functions(client):
     return {name: named[name] for name in named if "load_example" not in name and name != "/alive"}
 
 
-def make_image(folder):
-    """Write a JPEG image of 320 x 240 pixels, red to the left and blue to the right."""
-    from PIL import Image
-
-    gradient = Image.linear_gradient("L").rotate(90).resize((320, 240))
-    image = Image.merge(
-        "RGB", (gradient, gradient.point(lambda v: v // 2), gradient.point(lambda v: 255 - v))
-    )
-    file = Path(folder) / "image.jpg"
-    image.save(file, quality=90)
-    return file
-
-
 class NotTried(Exception):
     """Nothing sensible could be sent; the message says why, and what to do."""
 
@@ -68,7 +55,7 @@ def replaced(value, is_wanted, change):
     return value
 
 
-def made_up(parameters, folder):
+def made_up(parameters):
     """Return something to send for each parameter, as the app's own API describes it.
 
     Raises NotTried for a file of any kind, or one of a folder that only the app knows.
@@ -78,7 +65,7 @@ def made_up(parameters, folder):
 
     def file(example):
         makers = {
-            ".png": lambda: make_image(folder),
+            ".png": lambda: media.get_image("lion.jpg"),
             ".wav": lambda: media.get_audio("audio_sample.wav"),
             ".mp4": lambda: media.get_video("a.mp4"),
             ".gltf": lambda: media.get_model3d("Fox.gltf"),
@@ -159,7 +146,7 @@ def check_prediction(app, client, endpoint, description, folder):
     parameters, returns = description["parameters"], description["returns"]
     values, expected = INPUTS.get(app.file.name, (None, None))
     values = values or next(examples(client, endpoint), None)
-    made = [] if values else [*made_up(parameters, folder)]
+    made = [] if values else [*made_up(parameters)]
     sent = made or replaced(values or [], is_in(folder), handle_file)
     try:
         result = client.predict(*sent, api_name=endpoint)
