@@ -5,7 +5,6 @@ file or folder name, and from the first line of its docstring ("Step 1.3, multi-
 there is no other registry. Needs nothing but Python.
 """
 
-import argparse
 import ast
 import re
 import sys
@@ -108,9 +107,7 @@ def find_app(name, root=ROOT):
     sys.exit(f"{problem} The apps are: {names}.\n`make list` shows more.")
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="List the apps of the gallery.")
-    parser.parse_args(argv)
+def show():
     rows = [
         (" or ".join(a.names[: 2 if a.is_step else 1]), str(a.file.relative_to(ROOT)), a.summary)
         for a in find_apps()
@@ -119,7 +116,3 @@ def main(argv=None):
     widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
     for row in rows:
         print(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}")
-
-
-if __name__ == "__main__":
-    main()

@@ -16,6 +16,7 @@ from apps import WEIGHTS, find_app, find_apps
 from container.context import files_in_image, read
 from model_app import NO_LABEL
 from origin import GALLERY, NOTE
+from recipes import modules_of
 
 SCRIPT = "start-script.sh"
 KEYS = re.compile(
@@ -24,14 +25,10 @@ KEYS = re.compile(
     rb"|-BEGIN [A-Z ]*PRIVATE KEY-"
 )
 # modules that are not called like their package
-MODULES = {
-    "pil": "pillow",
-    "sklearn": "scikit-learn",
-    "skimage": "scikit-image",
-    "bio": "biopython",
-}
+MODULES = {"pil": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-image"}
 MODULES |= {"cv2": "opencv", "yaml": "pyyaml", "bs4": "beautifulsoup4", "skbio": "scikit-bio"}
 MODULES |= {"pytorch-grad-cam": "grad-cam", "google": "protobuf", "fitz": "pymupdf"}
+MODULES |= {"bio": "biopython"}
 PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 IMAGE = rf"([a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/{PART}){{2,}}|[a-z0-9_-]+/{PART})(:.*)?"
 
@@ -42,15 +39,6 @@ class Finding(NamedTuple):
     rule: str
     file: object
     cure: str
-
-
-def modules_of(imports):
-    """Return the modules that import statements name, up to the first dot."""
-    names = []
-    for node in imports:
-        froms = isinstance(node, ast.ImportFrom)
-        names += [node.module or ""] if froms else [alias.name for alias in node.names]
-    return {name.partition(".")[0] for name in names}
 
 
 class Source:
@@ -447,7 +435,7 @@ def labels(app):
 # ---- All of them --------------------------------------------------------------------------------
 
 
-def check(folder, main, allow_missing_weights=False):
+def check(folder, main):
     """Return what keeps SciLifeLab Serve from running the app `main`, as a list of findings."""
     for file in (folder / "Dockerfile", folder / SCRIPT, main):
         if not file.is_file():
@@ -458,8 +446,6 @@ def check(folder, main, allow_missing_weights=False):
         return [Finding("python", main, f"Python cannot read it: {error}. Fix that first.")]
     found = []
     for function in RULES:
-        if function is weights and allow_missing_weights:
-            continue
         if wrong := function(app):
             file, detail = wrong if isinstance(wrong, tuple) else (wrong, "")
             found.append(Finding(name_of(function), file, function.__doc__.strip().format(detail)))
@@ -478,12 +464,12 @@ def check_name(image, tag):
     return found
 
 
-def main(name, image="", tag="", allow_missing_weights=False):
+def main(name, image="", tag=""):
     failed = False
     for app in find_apps() if name == "all" else [find_app(name)]:
         if name == "all" and not (app.folder / "Dockerfile").exists():
             continue
-        found = check(app.folder, app.file, allow_missing_weights) + check_name(image, tag)
+        found = check(app.folder, app.file) + check_name(image, tag)
         failed |= bool(found)
         ready = f"ready for SciLifeLab Serve ({len(RULES) + 4} rules)"
         print(f"{app.name}: {f'{len(found)} to fix for SciLifeLab Serve' if found else ready}")

@@ -8,7 +8,6 @@ there on it runs in the environment .venv, with the packages that it has named.
 
 # ruff: noqa: PT028 (the commands called test_... are no tests)
 
-import os
 from pathlib import Path
 
 from apps import ROOT, find_app, find_apps
@@ -37,7 +36,6 @@ SETTINGS = {
     "OUT": "what is made: a table (.csv, .parquet), or with `make new` a folder such as ../leaf",
     "USERS": "how many users at once",
     "SECONDS": "for how long",
-    "MISBEHAVING": "how many others call the app as no page does",
     "ARGS": "options for the program behind this command, such as ARGS=--help",
 }
 MOST = {"PORT": 65535, "REPLICAS": 1000}
@@ -66,8 +64,8 @@ def list_():
     import apps
     import recipes
 
-    apps.main([])
-    recipes.main([])
+    apps.show()
+    recipes.show_both()
 
 
 @for_your_app
@@ -80,9 +78,8 @@ def run(APP, HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
     import model
     import run
 
-    if status := model.fetch(find_app(APP), if_missing=True):
-        return status
-    return run.main([APP, f"--host={HOST}", f"--port={PORT}"])
+    model.fetch(find_app(APP), if_missing=True)
+    return run.main(APP, HOST, PORT)
 
 
 @for_your_app
@@ -94,11 +91,11 @@ def gallery(HOST="127.0.0.1", PORT=8080, TORCH_INDEX=""):
     """
     from gallery import assemble
 
-    assemble.main(["--install"])
+    assemble.install_packages()
     enter()
     from gallery import serve
 
-    return serve.main([f"--host={HOST}", f"--port={PORT}"])
+    return serve.main(HOST, PORT)
 
 
 @for_your_app
@@ -115,8 +112,7 @@ def new(NAME, FROM="", WITH="", MODEL="", LABELS="", OUT="", TORCH_INDEX=""):
         enter(*requirements_of("resnet"))
     import new
 
-    options = [f"--from={FROM}", f"--with={WITH}", f"--model={MODEL}", f"--labels={LABELS}"]
-    return new.main([*options, f"--out={OUT}", "--", NAME])
+    return new.main(NAME, FROM, WITH, MODEL, LABELS, OUT)
 
 
 @for_your_app
@@ -150,7 +146,7 @@ def model(APP):
 
     if model.is_needed(find_app(APP)):
         enter(*requirements_of(APP), only=model.PACKAGES)
-    return model.fetch(find_app(APP))
+    model.fetch(find_app(APP))
 
 
 @for_your_app
@@ -222,14 +218,13 @@ def docker(APP, IMAGE="", TAG="", DOCKER="", TORCH_INDEX=""):
     It downloads the weights if they are missing. APP=gallery packages all apps as one.
     """
     import model
-    from container import build, images
+    from container import build, engine, images
 
     images.require_possible(IMAGE, TAG)
     if APP != "gallery" and model.is_needed(app := find_app(APP)) and not model.is_there(app):
-        images.find_engine()  # before anything is downloaded
+        engine.find_engine()  # before anything is downloaded
         enter(*requirements_of(APP), only=model.PACKAGES)
-        if status := model.fetch(app, if_missing=True):
-            return status
+        model.fetch(app, if_missing=True)
     return build.main(APP, IMAGE, TAG)
 
 
@@ -268,9 +263,8 @@ def scale(APP, REPLICAS=2, HOST="127.0.0.1", PORT=8080, RAY_ADDRESS="", TORCH_IN
     import model
     from scale import page
 
-    if status := model.fetch(find_app(APP), if_missing=True):
-        return status
-    return page.main([APP, f"--replicas={REPLICAS}", f"--host={HOST}", f"--port={PORT}"])
+    model.fetch(find_app(APP), if_missing=True)
+    return page.main(APP, REPLICAS, HOST, PORT)
 
 
 @for_your_app
@@ -286,9 +280,8 @@ def classify(APP, IN, OUT, RAY_ADDRESS="", TORCH_INDEX=""):
     import model
     from scale import classify
 
-    if status := model.fetch(find_app(APP), if_missing=True):
-        return status
-    return classify.main([APP, IN, OUT])
+    model.fetch(find_app(APP), if_missing=True)
+    return classify.main(APP, IN, OUT)
 
 
 # ---- For this repository ------------------------------------------------------------------------
@@ -374,30 +367,13 @@ def bench(ARGS=""):
 
 
 @for_this_repository
-def bench_scale(RAY_ADDRESS="", ARGS=""):
-    """measure `make scale` and `make classify`, for about 20 minutes
-
-    With RAY_ADDRESS=, a bulk run on that cluster as well.
-    """
-    provide(*requirements_of("resnet"), more=SCRIPTS / "scale" / "requirements.txt")
-    enter_bench()
-    os.environ.pop("RAY_ADDRESS", None)  # not for the others
-    from maintain.bench import scale
-
-    return scale.main(ARGS, RAY_ADDRESS)
-
-
-@for_this_repository
-def load(APP, USERS=50, SECONDS=60, MISBEHAVING=0, TORCH_INDEX=""):
-    """let many users use an app and check that each gets their own result
-
-    With MISBEHAVING=5, five more make calls that once ended, froze or filled an app.
-    """
+def load(APP, USERS=50, SECONDS=60, TORCH_INDEX=""):
+    """let many users use an app and check that each gets their own result"""
     provide(*requirements_of(APP))
     enter_bench()
     from maintain.bench import load
 
-    return load.main(APP, USERS, SECONDS, MISBEHAVING)
+    return load.main(APP, USERS, SECONDS)
 
 
 def enter_bench():

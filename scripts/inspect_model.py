@@ -111,28 +111,29 @@ def members(file):
         return {name.split("/")[-1] for name in archive.namelist()}
 
 
+def beginning(file):
+    with open(file, "rb") as stream:
+        return stream.read(16)
+
+
 def finished(file):
     """Return which finished model a file holds, or None."""
-    if names := members(file):
-        return SKOPS if "schema.json" in names else None
-    with open(file, "rb") as stream:
-        is_onnx = stream.read(1) == b"\x08" and file.suffix == ".onnx"  # first field: the version
+    if "schema.json" in members(file):
+        return SKOPS
+    is_onnx = beginning(file)[:1] == b"\x08" and file.suffix == ".onnx"  # first field: the version
     return ONNX if is_onnx else None
 
 
 def require_of_torch(file):
     """Raise Other for what is no file of PyTorch or safetensors, by its structure."""
-    with open(file, "rb") as stream:
-        start = stream.read(16)
-    names = members(file)
+    start, names = beginning(file), members(file)
     if "constants.pkl" in names:
         raise Other(*TORCHSCRIPT)
-    if {"config.json", "metadata.json"} <= names:
-        raise Other(*KERAS)
-    if start.startswith(b"\x89HDF"):
+    if {"config.json", "metadata.json"} <= names or start.startswith(b"\x89HDF"):
         raise Other(*KERAS)
     newer = start[:1] == b"\x80" and start[1:2] > b"\x02"  # torch.save() writes protocol 2
-    if newer or (file.suffix == ".joblib" and start[:1] in b"\x78\x1fBL\xfd"):  # compressed
+    compressed = start and file.suffix == ".joblib" and start[:1] in b"\x78\x1fBL\xfd"
+    if newer or compressed:
         wanted = asked_for(file)
         names = ", ".join(wanted[:3]) + ", ..." * (len(wanted) > 3)
         what = "a scikit-learn model" if any("sklearn" in name for name in wanted) else "a pickle"
@@ -143,12 +144,9 @@ def read(file, weights):
     """Return what is in a file of PyTorch or safetensors; raises Other or weights.Unusable."""
     import torch
 
-    if file.is_file() and file.stat().st_size:
-        require_of_torch(file)
-        with open(file, "rb") as stream:
-            start = stream.read(10)
-        if start[8:] == b'{"':
-            return read_safetensors(file)
+    require_of_torch(file)
+    if beginning(file)[8:10] == b'{"':
+        return read_safetensors(file)
     return weights.read(file, [*layers(), torch.nn.DataParallel])
 
 
@@ -300,7 +298,7 @@ def images_of(content):
 
 def look_into(file):
     """Return the Model in a file, or the Finished one, or raise Other with what it is instead."""
-    if file.stat().st_size and (model := finished(file)):
+    if model := finished(file):
         return model
     weights = load_weights()
     try:

@@ -23,10 +23,10 @@ def is_there(app):
 
 
 def fetch(app, if_missing=False):
-    """Fetch an app's weights, or only where there are none yet; return the program's status."""
-    if not is_needed(app):
-        if not if_missing:
-            print(f"{app.name} needs no model.")
-        return 0
-    command = [sys.executable, app.folder / "download_model.py"] + ["--if-missing"] * if_missing
-    return subprocess.run(command).returncode
+    """Fetch an app's weights, or only where there are none yet; end the program if that fails."""
+    if is_needed(app):
+        command = [sys.executable, app.folder / "download_model.py"] + ["--if-missing"] * if_missing
+        if status := subprocess.run(command).returncode:
+            sys.exit(status)
+    elif not if_missing:
+        print(f"{app.name} needs no model.")

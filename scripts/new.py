@@ -7,14 +7,11 @@ gets what GitHub needs to build, try and publish its image; OUT=../leaf makes it
 own. Needs nothing but Python.
 """
 
-import argparse
 import ast
-import itertools
 import keyword
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -30,8 +27,7 @@ from apps import ROOT, SUFFIX, App, find_app, find_apps
 SCRIPTS = ROOT / "scripts"
 BARE = SCRIPTS / "bare"
 # where the files are that an app imports and that are neither its own nor in BARE
-SHARED = [ROOT / f"docs/recipes/{name}/files" for name in ("many_images", "not_sure")]
-SHARED = (ROOT / "resnet_image_classification", *SHARED, ROOT / "docs/starting_points/cells")
+SHARED = (ROOT / "resnet_image_classification", recipes.SHARED, ROOT / "docs/starting_points/cells")
 # for a folder that becomes a repository of its own; not for those of the gallery
 ON_GITHUB, CODESPACE = SCRIPTS / "on_github", ROOT / ".devcontainer"
 CHECKS = ("smoke.py", "reference_predictions.py")
@@ -47,15 +43,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends {} \\
     && rm -rf /var/lib/apt/lists/*
 """
 WHERE = ("server_name", "server_port")  # what guard.py decides
-LONGEST = 40
-IMPOSSIBLE = (
-    (r"\s", "has a space in it"),
-    (r"[A-Z]", "has a capital letter, which no image may have"),
-    (r"[^a-z0-9_]", "has other characters than a to z, 0 to 9 and _"),
-    (r"^[^a-z]", "does not begin with a letter"),
-    (r"__|_$", "has a _ at its end or two in a row, which no image may have"),
-    (rf".{{{LONGEST + 1}}}", f"has more than {LONGEST} characters"),
-)
+# a name that a container image may have as well
+NAME, LONGEST = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*"), 40
+RULE = f"must begin with a letter and have only a to z, digits and single _, up to {LONGEST} in all"
 COPY_NOTE = """
 > **To be written.** This folder was copied from `{source}`. What is said here and in
 > `data/README.md` about the model, its accuracy, its licences and its authors is true of the model
@@ -68,9 +58,8 @@ def problem(name, outside=False):
 
     One outside the gallery may be called as one in it.
     """
-    for pattern, reason in IMPOSSIBLE:
-        if re.search(pattern, name):
-            return reason
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        return RULE
     if keyword.iskeyword(name):
         return "is a word of the Python language"
     if name == "all":
@@ -123,21 +112,9 @@ def protect(text, name):
 def put_in(step, folder):
     """Put the code of a step into a copy of `bare`, with the files that it imports."""
     write(folder / "main.py", protect(read(step), step.name))
-    if add_imported(folder, [step.parent]):  # sepia, which needs more packages
+    if recipes.add_imported(folder, [step.parent]):  # sepia, which needs more packages
         for name in ("requirements.txt", "constraints.txt"):
             shutil.copy(step.with_name(name), folder)
-
-
-def add_imported(folder, places):
-    """Copy the files that a folder's files import and lack from the first place; return them."""
-    todo, added = [*folder.glob("*.py")], []
-    while todo:
-        names = [f"{module}.py" for module in recipes.modules(todo.pop())]
-        for place, name in itertools.product(places, names):
-            if (place / name).exists() and not (folder / name).exists():
-                added.append(Path(shutil.copy(place / name, folder)))
-                todo.append(added[-1])
-    return added
 
 
 def add_starting_point(point, folder):
@@ -146,7 +123,7 @@ def add_starting_point(point, folder):
     page, ours = folder / "README.md", (BARE / "README.md").read_bytes()
     shutil.copytree(point.folder, folder, ignore=own, dirs_exist_ok=True)
     page.write_bytes(ours)
-    add_imported(folder, SHARED)
+    recipes.add_imported(folder, SHARED)
     recipes.add_packages(folder, [point])
     dockerfile = folder / "Dockerfile"
     if (folder / "data").exists():
@@ -164,8 +141,6 @@ def find_source(name):
     points = {point.name: point for point in recipes.find_recipes("starting point")}
     if name in points and not any(app.folder.name == name for app in find_apps()):
         return points[name]
-    if name == "iris":
-        sys.exit("The starting point iris is called table now: FROM=table")
     try:
         app = find_app(name)
     except SystemExit as error:
@@ -192,7 +167,7 @@ def copy_folder(app, folder, title, name):
     (folder / "checks").mkdir(exist_ok=True)
     for check in CHECKS:
         shutil.copy(SCRIPTS / check, folder / "checks")
-    add_imported(folder / "checks", [SCRIPTS])
+    recipes.add_imported(folder / "checks", [SCRIPTS])
     main, card, dockerfile = (folder / n for n in ("main.py", "README.md", "Dockerfile"))
     summary = f'"""{title}: to be written: what the app does, in one line.'
     text = re.sub(r'\A"""[^\n]*?(?="""|\n)', summary, read(main))
@@ -310,7 +285,7 @@ def next_steps(app, name, chosen=(), left=()):
     return f"Made {name}, from {source}. Edit next:\n{''.join(lines)}{after}"
 
 
-def prepare_model(arguments, name, place):
+def prepare_model(model, labels, source, name, place):
     """Return the app for the model of MODEL=, what puts it in there, and what to say then.
 
     Ends the program with the reason if there is none.
@@ -318,54 +293,39 @@ def prepare_model(arguments, name, place):
     import inspect_model
     import model_app
 
-    file = inspect_model.find("MODEL", arguments.model)
-    labels = inspect_model.find("LABELS", arguments.labels) if arguments.labels else None
+    file = inspect_model.find("MODEL", model)
+    labels = inspect_model.find("LABELS", labels) if labels else None
     try:
         model = inspect_model.look_into(file)
     except inspect_model.Other as error:
         what, remedy = error.args
         sys.exit(f"{name} was not made. {file.name}: {what}.\n{remedy}")
-    source = model.source if isinstance(model, inspect_model.Finished) else "resnet"
-    if arguments.source not in ("", source):
-        sys.exit(f"This model makes a copy of the app {source}: leave FROM= out.")
+    fits = model.source if isinstance(model, inspect_model.Finished) else "resnet"
+    if source not in ("", fits):
+        sys.exit(f"This model makes a copy of the app {fits}: leave FROM= out.")
     labels = model_app.labels_for(model, labels)
     left = model_app.still_yours(model, labels, place)
     said = f"Made {place}, with {model.text}.\nStill yours to check:\n{left}\n"
     said += f"Start it: make run APP={place}   Then: make smoke, make check, make expect"
-    return source, lambda folder: model_app.put_in(file, model, labels, folder, name), said
+    return fits, lambda folder: model_app.put_in(file, model, labels, folder, name), said
 
 
-def stop(*_):
-    for signal_ in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not stop the tidying up
-        signal.signal(signal_, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Make a folder for an app of your own.")
-    parser.add_argument("name", help="its name, such as leaf_disease")
-    parser.add_argument("--from", default="", dest="source", help="the app to begin with")
-    parser.add_argument("--with", default="", dest="recipes", help="recipes for it: a,b")
-    parser.add_argument("--model", default="", help="the file of your own model")
-    parser.add_argument("--labels", default="", help="the file with the names of its classes")
-    parser.add_argument("--out", default="", help="a new folder outside the gallery")
-    arguments = parser.parse_args(argv)
-    wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", arguments.recipes)))
+def main(name, source="", wanted="", model="", labels="", out=""):
+    """Make a folder for an app: see `make help COMMAND=new`."""
+    wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", wanted)))
     chosen = [recipes.find_recipe(each) for each in wanted]
     recipes.require_pairs(chosen)
-    source = arguments.source or (recipes.first_source(chosen) if chosen else "hello")
-    app, name = find_source(source), arguments.name
+    app = find_source(source or (recipes.first_source(chosen) if chosen else "hello"))
     if not name.strip():
         sys.exit("A new app needs a name. Set one, such as NAME=leaf_disease.")
-    if reason := problem(name, bool(arguments.out)):
+    if reason := problem(name, bool(out)):
         sys.exit(f'The name "{name}" {reason}; NAME={suggest(name)} is possible.')
-    folder = folder_outside(arguments.out) if arguments.out else ROOT / name
-    place = arguments.out or name
-    put_model, yours = None, ""
-    if arguments.model:
-        source, put_model, yours = prepare_model(arguments, name, place)
+    folder = folder_outside(out) if out else ROOT / name
+    place, put_model = out or name, None
+    if model:
+        source, put_model, yours = prepare_model(model, labels, source, name, place)
         app = find_source(source)
-    elif arguments.labels:
+    elif labels:
         sys.exit("LABELS= belongs to a model: set MODEL=..., too, such as MODEL=best.pth.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -376,15 +336,6 @@ def main(argv=None):
         # of several files that could not be copied, the first says it
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         sys.exit(f"{name} was not made: {reason}")
-    if put_model:
-        print(yours)
-    else:
-        print(next_steps(app, place, chosen, left))
-    if arguments.out:
+    print(yours if put_model else next_steps(app, place, chosen, left))
+    if out:
         print(make_repository(folder))
-
-
-if __name__ == "__main__":
-    for signal_ in (signal.SIGINT, signal.SIGTERM):  # also when started in the background
-        signal.signal(signal_, stop)
-    main()

@@ -9,7 +9,7 @@ import re
 NAME = re.compile(r"([\w.-]+)\s*(\[.*?\])?\s*(?:==\s*([^\s;]+))?")
 
 
-class Conflict(Exception):
+class Conflict(ValueError):
     """Two lists want different versions of a package; the message names all three."""
 
 

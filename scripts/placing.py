@@ -105,10 +105,8 @@ def insert(text, row, new):
 def replace(text, old, new):
     """Replace a statement at the top level by a line, or by nothing."""
     first, last = old.lineno, old.end_lineno
-    for node in ast.parse(text).body:
-        same = (node.lineno, node.col_offset) == (first, old.col_offset)
-        if not same and node.lineno <= last and node.end_lineno >= first:
-            raise NoPlace(f"has two statements in line {first}")
+    if sum(n.lineno <= last and n.end_lineno >= first for n in ast.parse(text).body) > 1:
+        raise NoPlace(f"has two statements in line {first}")
     rows = text.splitlines(keepends=True)
     return "".join([*rows[: first - 1], *([f"{new}\n"] if new else []), *rows[last:]])
 

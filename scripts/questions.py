@@ -40,19 +40,6 @@ def functions(client):
     return {name: named[name] for name in named if "load_example" not in name and name != "/alive"}
 
 
-def make_image(folder):
-    """Write a JPEG image of 320 x 240 pixels, red to the left and blue to the right."""
-    from PIL import Image
-
-    gradient = Image.linear_gradient("L").rotate(90).resize((320, 240))
-    image = Image.merge(
-        "RGB", (gradient, gradient.point(lambda v: v // 2), gradient.point(lambda v: 255 - v))
-    )
-    file = Path(folder) / "image.jpg"
-    image.save(file, quality=90)
-    return file
-
-
 class NotTried(Exception):
     """Nothing sensible could be sent; the message says why, and what to do."""
 
@@ -68,7 +55,7 @@ def replaced(value, is_wanted, change):
     return value
 
 
-def made_up(parameters, folder):
+def made_up(parameters):
     """Return something to send for each parameter, as the app's own API describes it.
 
     Raises NotTried for a file of any kind, or one of a folder that only the app knows.
@@ -78,7 +65,7 @@ def made_up(parameters, folder):
 
     def file(example):
         makers = {
-            ".png": lambda: make_image(folder),
+            ".png": lambda: media.get_image("lion.jpg"),
             ".wav": lambda: media.get_audio("audio_sample.wav"),
             ".mp4": lambda: media.get_video("a.mp4"),
             ".gltf": lambda: media.get_model3d("Fox.gltf"),
@@ -138,13 +125,6 @@ def is_in(folder):
     return lambda value: isinstance(value, str) and value.startswith(begins)
 
 
-def sendable(values, folder):
-    """Return values with the files among them as the client uploads them."""
-    from gradio_client import handle_file
-
-    return replaced(values, is_in(folder), handle_file)
-
-
 def check_label(prediction):
     """Check the prediction in a gr.Label: probabilities, the largest first; or a text or number."""
     if not prediction.get("confidences"):
@@ -160,14 +140,16 @@ def check_label(prediction):
 
 def check_prediction(app, client, endpoint, description, folder):
     """Call the app once and return its result, in words; raise Failed if it is wrong."""
+    from gradio_client import handle_file
     from gradio_client.exceptions import AppError
 
     parameters, returns = description["parameters"], description["returns"]
     values, expected = INPUTS.get(app.file.name, (None, None))
     values = values or next(examples(client, endpoint), None)
-    made = [] if values else [*made_up(parameters, folder)]
+    made = [] if values else [*made_up(parameters)]
+    sent = made or replaced(values or [], is_in(folder), handle_file)
     try:
-        result = client.predict(*(made or sendable(values or [], folder)), api_name=endpoint)
+        result = client.predict(*sent, api_name=endpoint)
     except AppError as error:
         said = message_of(error)
         if not made:
@@ -180,24 +162,18 @@ def check_prediction(app, client, endpoint, description, folder):
     if returns and result in (None, "", (), []):
         raise Failed("the app returned nothing")
     results = result if len(returns) > 1 else [result]
-    labels = [
-        r
-        for r, output in zip(results, returns, strict=False)
-        if output["component"] == "Label" and r
-    ]
-    if labels:
+    kinds = zip(results, (output["component"] for output in returns), strict=False)
+    if labels := [each for each, kind in kinds if kind == "Label" and each]:
         return ", ".join(map(check_label, labels))
     if is_in(folder)(result):
         return f"a file, {Path(result).name}, {Path(result).stat().st_size:,} bytes"
     return repr(result)[:70]
 
 
-def empty_form(config, endpoint):
-    """Return what the page sends if a user presses Submit at once."""
-    inputs = inputs_of(config, endpoint)
-    values = [component["props"].get("value") for component in inputs]
-    texts = [component["type"] == "textbox" for component in inputs]
-    return ["" if text and not value else value for text, value in zip(texts, values, strict=True)]
+def as_opened(component):
+    """Return what the page sends of a component if a user presses Submit at once."""
+    value = component["props"].get("value")
+    return "" if component["type"] == "textbox" and not value else value
 
 
 def message_of(error):
@@ -213,7 +189,8 @@ def check_empty_form(client, endpoint):
     from gradio_client.exceptions import AppError
 
     try:
-        result = client.predict(*empty_form(client.config, endpoint), api_name=endpoint)
+        values = map(as_opened, inputs_of(client.config, endpoint))
+        result = client.predict(*values, api_name=endpoint)
     except AppError as error:
         return message_of(error)
     return repr(result)[:70]

@@ -3,7 +3,6 @@
 For trying an app where the trained weights cannot be had. Its predictions mean nothing.
 """
 
-import argparse
 import shutil
 import zipfile
 from pathlib import Path
@@ -74,18 +73,3 @@ def with_random_weights(app, folder):
     shutil.copytree(app.folder, copy)
     make_checkpoint(copy / "data" / wanted[0])
     return app._replace(file=copy / app.file.name)
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Make random weights for a classifier.")
-    parser.add_argument("file", type=Path, help="folder/" + ", folder/".join(CHECKPOINTS))
-    file = parser.parse_args(argv).file
-    if file.name not in CHECKPOINTS:
-        parser.error(f"{file.name} is not one of {', '.join(CHECKPOINTS)}")
-    if file.exists():
-        parser.error(f"{file} already exists and is not replaced")
-    make_checkpoint(file)
-
-
-if __name__ == "__main__":
-    main()

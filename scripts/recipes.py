@@ -15,11 +15,10 @@ known about one is read from its page, README.md: there is no other registry.
 
     <!-- lines -->                               a block of code with the lines for main.py
 
-What is in the recipe's folder `files` is copied; its packages are in requirements.txt, and the
-versions of those that they bring in constraints.txt.
+What is in the recipe's folder `files` is copied, with what that imports from scripts/shared. Its
+packages are in requirements.txt, and the versions of those that they bring in constraints.txt.
 """
 
-import argparse
 import ast
 import itertools
 import re
@@ -32,6 +31,7 @@ import pins
 import placing
 from apps import ROOT
 
+SHARED = ROOT / "scripts" / "shared"  # files that several of them import
 FOLDERS = {"recipe": "docs/recipes", "starting point": "docs/starting_points"}
 TOPICS = ("images", "reliability", "another model", "tables", "sound", "sequences and molecules")
 TOPICS += ("speed and size", "programs and agents")
@@ -172,38 +172,49 @@ def copy(recipe, folder):
     if not files.exists():
         return
     shutil.copytree(files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*"))
+    add_imported(folder, [SHARED])
     for file in files.glob("*.py"):
         for module in sorted(modules(file) & ours):
             if not (folder / f"{module}.py").exists():
                 raise ValueError(f"{recipe.name} needs {module}.py, which this app does not have")
 
 
+def modules_of(imports):
+    """Return the modules that import statements name, up to the first dot."""
+    names = []
+    for node in imports:
+        froms = isinstance(node, ast.ImportFrom)
+        names += [node.module or ""] if froms else [alias.name for alias in node.names]
+    return {name.partition(".")[0] for name in names}
+
+
 def modules(file):
     """Return the modules that a Python file imports, wherever it does."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), file.name)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module.partition(".")[0])
-    return found
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8"), file.name))
+    return modules_of(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def add_imported(folder, places):
+    """Copy the files that a folder's files import and lack from the first place; return them."""
+    todo, added = [*folder.glob("*.py")], []
+    while todo:
+        names = [f"{module}.py" for module in modules(todo.pop())]
+        for place, name in itertools.product(places, names):
+            if (place / name).exists() and not (folder / name).exists():
+                added.append(Path(shutil.copy(place / name, folder)))
+                todo.append(added[-1])
+    return added
 
 
 def add_packages(folder, recipes):
     """Add the packages of recipes or starting points; raises ValueError if two contradict."""
-    texts = {}
-    for name in ("requirements.txt", "constraints.txt"):
-        file = folder / name
-        texts[name] = file.read_text(encoding="utf-8") if file.exists() else ""
-    more = {name: {each.name: each.packages(name) for each in recipes} for name in texts}
-    try:
-        wanted = pins.add_requirements(texts["requirements.txt"], more["requirements.txt"])
-        fixed = pins.add_constraints(texts["constraints.txt"], more["constraints.txt"], wanted)
-    except pins.Conflict as conflict:
-        raise ValueError(str(conflict)) from None
-    for name, text in (("requirements.txt", wanted), ("constraints.txt", fixed)):
-        if text != texts[name]:
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    files = [folder / "requirements.txt", folder / "constraints.txt"]
+    wanted, fixed = (file.read_text(encoding="utf-8") for file in files)
+    more, pinned = ({each.name: each.packages(file.name) for each in recipes} for file in files)
+    wanted = pins.add_requirements(wanted, more)
+    fixed = pins.add_constraints(fixed, pinned, wanted)
+    for file, text in zip(files, (wanted, fixed), strict=True):
+        file.write_text(text, encoding="utf-8", newline="\n")
 
 
 def take_away(names, folder):
@@ -233,14 +244,7 @@ def show(kind, setting):
             print(f"    {each.name:{width}}  {each.summary}")
 
 
-def main(argv=None):
-    argparse.ArgumentParser(description="List what an app of your own can begin with.").parse_args(
-        argv
-    )
+def show_both():
     show("starting point", "whole apps to begin with: make new NAME=my_app FROM=cells")
     show("recipe", "to add to an app: make new NAME=my_app FROM=resnet WITH=many_images,not_sure")
     print("\nTheir pages: docs/starting_points/NAME/README.md and docs/recipes/NAME/README.md")
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ The app's file runs as it stands, as by `python FILE`. Only its launch is taken 
 where this command says, and an app without a guard.py, such as `hello`, is protected as well.
 """
 
-import argparse
 import contextlib
 import errno
 import os
@@ -16,12 +15,6 @@ import sys
 from apps import ROOT, find_app
 
 LOCAL = ("127.0.0.1", "localhost")
-
-
-def parse_port(text):
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; choose one from 1024 to 65535")
-    return int(text)
 
 
 def end_port_taken(port):
@@ -117,23 +110,18 @@ def prepare(host, port):
     guard.prepare_uploads()
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Start one app.")
-    parser.add_argument("app", help="its name, as in `make list`")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
-    parser.add_argument("--port", default=8080, type=parse_port)
-    arguments = parser.parse_args(argv)
-    app = find_app(arguments.app)
-    require_free_port(arguments.host, arguments.port)
+def main(name, host, port):
+    app = find_app(name)
+    require_free_port(host, port)
     print(f"Starting {app.file.relative_to(app.file.parents[1])} ...", flush=True)
     try:
-        prepare(arguments.host, arguments.port)
+        prepare(host, port)
         sys.path[0] = str(app.folder)  # as with `python main.py`
-        with serve(arguments.host, arguments.port, app.name):
+        with serve(host, port, app.name):
             runpy.run_path(str(app.file), run_name="__main__")
     except KeyboardInterrupt:
         print("Stopped.")
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # python run.py APP PORT
+    main(sys.argv[1], "127.0.0.1", int(sys.argv[2]))

@@ -85,7 +85,7 @@ def check_over_http(app, url, folder, printed=str):
 
 def start_app(app, log=None, **environment):
     """Start an app as `make run` does, or `python main.py` in a repository of its own."""
-    command = [sys.executable, RUN_APP, app.file, "--port", "{PORT}"]
+    command = [sys.executable, RUN_APP, app.file, "{PORT}"]
     if not RUN_APP.exists():
         command = [sys.executable, app.file]
         environment |= {"PORT": "{PORT}", "GRADIO_SERVER_NAME": "127.0.0.1"}

@@ -29,7 +29,8 @@ def text_of(file):
 def make_again(folder, note, place):
     """Return a copy as `make new` would make it today; raises ValueError if it cannot."""
     fresh = Path(place, "fresh")
-    chosen = [recipes.find_recipe(name) for name in note["recipes"]]
+    known = {recipe.name: recipe for recipe in recipes.find_recipes()}
+    chosen = [known[name] for name in note["recipes"] if name in known]  # a recipe may be gone
     new.make_folder(new.find_source(note["from"]), fresh, "fresh", chosen)
     if not (folder / recipes.DOWNLOAD[0]).exists():
         recipes.take_away(recipes.DOWNLOAD, fresh)

@@ -16,7 +16,8 @@ __all__ += ["smoke_passes", "use_trained_network"]
 def make_app(place, recipes="", source=""):
     """Make an app in a copy of the gallery below `place`; return its folder."""
     gallery = copy_gallery(place)
-    command = [sys.executable, "scripts/new.py", "my_app", f"--with={recipes}", f"--from={source}"]
+    settings = ["NAME=my_app", f"WITH={recipes}", f"FROM={source}"]
+    command = [sys.executable, "scripts", "new", *settings]
     made = subprocess.run(command, cwd=gallery, capture_output=True, text=True, timeout=60)
     assert made.returncode == 0, made.stdout + made.stderr
     assert "are missing" not in made.stdout

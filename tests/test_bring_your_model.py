@@ -529,12 +529,14 @@ def test_a_network_that_torchvision_does_not_have_is_described(tmp_path, state):
         looked_into(tmp_path, state)
 
 
-def make_app(tmp_path, content, *options):
+def make_app(tmp_path, content, **settings):
     """Make the app leaf of a model, in a copy of the gallery; return the folder and the text."""
     gallery = copy_gallery(tmp_path)
     file = content if isinstance(content, Path) else saved(tmp_path, content)
-    command = [sys.executable, "scripts/new.py", f"--model={file}", *options, "--", "leaf"]
-    ended = subprocess.run(command, cwd=gallery, capture_output=True, text=True, timeout=200)
+    # not by `make new`, which would first install torch into this copy
+    call = f"import new; new.main('leaf', model={str(file)!r}, **{settings!r})"
+    command, place = [sys.executable, "-c", call], gallery / "scripts"
+    ended = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=200)
     return gallery, ended
 
 
@@ -562,9 +564,8 @@ def outputs_for_the_cat(folder, state, classes):
 def test_the_app_of_a_model_predicts_what_the_model_does(tmp_path):
     state = small_state()
     (tmp_path / "classes.txt").write_bytes("röta\r\nmjöldagg\r\nfrisk\r\n".encode("utf-16"))
-    labels = f"--labels={tmp_path / 'classes.txt'}"
     content = {"state_dict": prefixed(cast(state, torch.float16), "model.")}
-    gallery, ended = make_app(tmp_path, content, labels)
+    gallery, ended = make_app(tmp_path, content, labels=str(tmp_path / "classes.txt"))
     assert ended.returncode == 0, ended.stderr
     assert "leaf/main.py  preprocess: is it what your training used" in ended.stdout
     folder = gallery / "leaf"
@@ -627,8 +628,7 @@ def test_an_app_without_labels_starts_and_check_refuses_it(tmp_path):
 )
 def test_labels_that_do_not_fit_make_no_app(tmp_path, labels, message):
     (tmp_path / "classes.txt").write_text(labels)
-    option = f"--labels={tmp_path / 'classes.txt'}"
-    gallery, ended = make_app(tmp_path, small_state(), option)
+    gallery, ended = make_app(tmp_path, small_state(), labels=str(tmp_path / "classes.txt"))
     assert message in ended.stderr
     assert ended.returncode == 1
     assert [path.name for path in gallery.iterdir() if "leaf" in path.name] == []
@@ -654,10 +654,10 @@ def test_a_finished_model_is_put_into_its_starting_point(
     beside = tmp_path / f"{mine.name}.data"
     beside.write_bytes(b"the numbers, as PyTorch's exporter saves them")
     (tmp_path / "classes.txt").write_text("\r\n".join(labels), encoding="utf-16")
-    options = [f"--labels={tmp_path / 'classes.txt'}"] * bool(labels)
+    settings = {"labels": str(tmp_path / "classes.txt")} if labels else {}
     assert inspect_model.main(str(mine)) == 0
     assert f"make new NAME=my_app MODEL={mine}" in capsys.readouterr().out
-    gallery, ended = make_app(tmp_path, mine, *options)
+    gallery, ended = make_app(tmp_path, mine, **settings)
     assert ended.returncode == 0, ended.stderr
     assert yours in ended.stdout
     data = gallery / "leaf" / "data"
@@ -673,15 +673,15 @@ def test_a_finished_model_is_put_into_its_starting_point(
 
 
 @pytest.mark.parametrize(
-    ("file", "options", "message"),
+    ("file", "settings", "message"),
     [
-        (ONNX, [], "set LABELS=..., such as LABELS=classes.txt."),
-        (SKOPS, [f"--labels={ROOT / 'LICENSE'}"], "leave LABELS= out."),
-        (SKOPS, ["--from=resnet"], "This model makes a copy of the app table: leave FROM= out."),
+        (ONNX, {}, "set LABELS=..., such as LABELS=classes.txt."),
+        (SKOPS, {"labels": str(ROOT / "LICENSE")}, "leave LABELS= out."),
+        (SKOPS, {"source": "resnet"}, "This model makes a copy of the app table: leave FROM= out."),
     ],
 )
-def test_what_a_finished_model_lacks_or_does_not_need_is_said(tmp_path, file, options, message):
-    gallery, ended = make_app(tmp_path, file, *options)
+def test_what_a_finished_model_lacks_or_does_not_need_is_said(tmp_path, file, settings, message):
+    gallery, ended = make_app(tmp_path, file, **settings)
     assert ended.returncode == 1
     assert message in ended.stderr
     assert not (gallery / "leaf").exists()

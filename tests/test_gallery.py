@@ -46,6 +46,9 @@ demo.launch(css="body { --loudness: 11 }", footer_links=["settings"])
     "colonies/helper.py": "def f():\n    return 'helper of colonies'",
     "broken/main.py": '"""Broken."""\nraise RuntimeError("something secret")',
 }
+SERVE = "import os\nfrom gallery import serve\nserve.main('127.0.0.1', int(os.environ['PORT']))\n"
+ASSEMBLE = "from pathlib import Path\nfrom gallery import assemble\n"
+ASSEMBLE += "folder = Path(sys.argv[1])\nfolder.mkdir()\nassemble.assemble(folder)\n"
 
 
 def copy_tree(folder):
@@ -56,10 +59,10 @@ def copy_tree(folder):
     for name, text in ADDED.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    for name in ("serve", "assemble"):  # as the launcher starts them
-        start = f"import runpy, sys\nsys.path[0] = {str(folder / 'scripts')!r}\n"
-        start += f"runpy.run_module('gallery.{name}', None, '__main__', True)\n"
-        (folder / f"{name}.py").write_text(start)
+    starts = {"serve": SERVE, "assemble": ASSEMBLE}
+    for name, start in starts.items():  # as their commands do
+        scripts = f"import sys\nsys.path[0] = {str(folder / 'scripts')!r}\n"
+        (folder / f"{name}.py").write_text(scripts + start)
     return folder
 
 
@@ -308,8 +311,8 @@ def test_it_stops_at_once_while_pages_are_open_and_functions_run(tmp_path):
 
 def test_a_taken_port_gives_a_message(gallery, tree):
     port = gallery.url.rpartition(":")[2].rstrip("/")
-    command = [sys.executable, tree / "serve.py", "--port", port]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    command, environment = [sys.executable, tree / "serve.py"], {**os.environ, "PORT": port}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode != 0
     assert f"Port {port} is taken" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -348,13 +351,12 @@ def test_scilifelab_serve_would_run_it_with_classifiers_and_without(assembled, t
             assert f'["{name}/", "{name}/"]' in dockerfile
 
 
-def test_contradicting_pins_and_a_full_folder_give_a_message(tmp_path):
+def test_contradicting_pins_give_a_message(tmp_path):
     tree = copy_tree(tmp_path / "tree")
     (tree / "cells" / "requirements.txt").write_text("gradio==6.0.0\n")
     printed = assemble(tree, tmp_path / "gallery")
-    assert "One app needs gradio==6.31.0, another one gradio==6.0.0" in printed
+    assert "hello needs gradio==6.31.0, and cells gradio==6.0.0." in printed
     assert "Traceback" not in printed
-    assert "is not empty" in assemble(tree, tree)
 
 
 @pytest.mark.long

@@ -93,11 +93,12 @@ def test_what_is_published_is_named_with_its_registry(make, tmp_path):
         assert f"Published. Enter on SciLifeLab Serve: {named}:v1\n" in ended.stdout
 
 
-def test_without_an_engine_it_says_what_to_install(make, tmp_path):
-    for name in ("make", "sh"):
-        (tmp_path / name).symlink_to(shutil.which(name))
+@pytest.mark.parametrize("name", ["hello", "resnet"])  # before weights are downloaded
+def test_without_an_engine_it_says_what_to_install(make, tmp_path, name):
+    for program in ("make", "sh"):
+        (tmp_path / program).symlink_to(shutil.which(program))
     python = f"PYTHON={sys.executable}"
-    ended = make("docker", "APP=hello", python, PATH=str(tmp_path), DOCKER="")
+    ended = make("docker", f"APP={name}", python, PATH=str(tmp_path), DOCKER="")
     assert ended.returncode != 0
     assert "There is no docker and no podman here." in ended.stdout
     assert "Install Docker Desktop" in ended.stdout

@@ -28,6 +28,7 @@ ON_GITHUB |= {".github/workflows/publish.yml", ".github/dependabot.yml"}
 CHECKS = ["apps", "model", "questions", "random_weights", "reference_predictions"]
 CHECKS = {f"checks/{name}.py" for name in [*CHECKS, "server", "smoke"]}
 ADDED = {*ON_GITHUB, *CHECKS, "AGENTS.md", "HOSTING.md", "copied_from.json"}
+RULE = "must begin with a letter and have only a to z, digits and single _, up to 40 in all"
 SUMMARY = '"""Leaf disease: to be written: what the app does, in one line."""'
 
 
@@ -74,16 +75,16 @@ def left(gallery):
 @pytest.mark.parametrize(
     ("name", "reason", "possible"),
     [
-        ("Leaf disease", "a space", "leaf_disease"),
-        ("Leaf", "a capital letter", "leaf"),
-        ("../leaf", "other characters", "leaf"),
-        ("blåbär", "other characters", "blabar"),
-        ("叶", "other characters", "app"),
-        ("--help-me", "other characters", "help_me"),
-        ("2cells", "does not begin with a letter", "my_2cells"),
-        ("leaf_", "_ at its end", "leaf"),
-        ("leaf__disease", "two in a row", "leaf_disease"),
-        ("leaf" * 20, "more than 40", "leafleafleafleafleafleafleafleafl"),
+        ("Leaf disease", RULE, "leaf_disease"),
+        ("Leaf", RULE, "leaf"),
+        ("../leaf", RULE, "leaf"),
+        ("blåbär", RULE, "blabar"),
+        ("叶", RULE, "app"),
+        ("--help-me", RULE, "help_me"),
+        ("2cells", RULE, "my_2cells"),
+        ("leaf_", RULE, "leaf"),
+        ("leaf__disease", RULE, "leaf_disease"),
+        ("leaf" * 20, RULE, "leafleafleafleafleafleafleafleafl"),
         ("class", "word of the Python language", "my_class"),
         ("all", "every app", "my_all"),
         ("license", "there already", "my_license"),
@@ -124,7 +125,7 @@ def test_a_wrong_from_lists_the_apps(gallery):
 
 def require_ready(folder):
     """See to it that `make check` and `make lint` find nothing."""
-    assert check(folder, folder / "main.py", allow_missing_weights=True) == []
+    assert {finding.rule for finding in check(folder, folder / "main.py")} <= {"weights"}
     if not importlib.util.find_spec("ruff"):
         pytest.skip("ruff is not installed here; `make lint` brings it")
     for arguments in (["check"], ["format", "--check"]):

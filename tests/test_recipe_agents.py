@@ -232,9 +232,8 @@ def test_other_ways_into_mcp_are_closed(app):
 def test_beside_the_gallery_no_header_makes_the_server_ask_another_one(made, canary, tmp_path):
     (address, asked), port = canary, free_port()
     folder, scripts = made[0], made[0].parent / "scripts"
-    code = f"import runpy, sys; sys.path[0] = {str(scripts)!r}; "
-    code += "runpy.run_module('gallery.serve', None, '__main__', True)"
-    command = [made[1], "-c", code, "--port", str(port)]
+    code = f"import sys; sys.path[0] = {str(scripts)!r}; from gallery import serve; "
+    command = [made[1], "-c", f"{code} serve.main('127.0.0.1', {port})"]
     places = {"GRADIO_TEMP_DIR": str(tmp_path), "HOME": str(tmp_path)}
     log = (tmp_path / "log.txt").open("w+")
     options = {"stdout": log, "stderr": log, "env": {**os.environ, **places}}

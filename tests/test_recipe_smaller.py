@@ -45,7 +45,8 @@ def export(source, folder, works=True):
 
 def make_source(gallery, name="source", recipes="efficientnet_lite0"):
     """Make an app with a network of PyTorch in the same gallery."""
-    command = [sys.executable, "scripts/new.py", name, f"--with={recipes}", "--from=resnet"]
+    settings = [f"NAME={name}", f"WITH={recipes}", "FROM=resnet"]
+    command = [sys.executable, "scripts", "new", *settings]
     subprocess.run(command, cwd=gallery, check=True, capture_output=True, timeout=60)
     return gallery / name
 

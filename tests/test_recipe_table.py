@@ -12,7 +12,6 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
-from test_new import copy_gallery, run
 
 EXAMPLE = ROOT / "docs/starting_points/table/data/example.csv"
 TITLES, *FLOWERS = csv.reader(EXAMPLE.read_text().splitlines())
@@ -23,12 +22,6 @@ OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "t
 
 def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
     require_ready(make_app(tmp_path, source="table"))
-
-
-def test_its_old_name_leads_to_the_new_one(tmp_path):
-    gallery = copy_gallery(tmp_path)
-    said = run(gallery, "new", "NAME=my_iris", "FROM=iris", works=False)
-    assert said == "The starting point iris is called table now: FROM=table\n"
 
 
 made, app = made_and_served("table")

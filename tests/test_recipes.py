@@ -37,7 +37,6 @@ TOGETHER = [pair for pair in PAIRS if not clash(*pair)]
 INDEX = ROOT / "docs" / "recipes" / "README.md"
 # what a recipe's own program makes, by the page, before the app can be packaged
 MADE = {"smaller": ["data/model.onnx", "data/labels.txt"]}
-MADE |= {"five_classes": ["data/labels.txt"]}
 
 
 def new_by_program(gallery, *words, works=False):
@@ -169,7 +168,7 @@ def test_pairs_that_do_not_go_together_say_so_and_the_pages_know(tmp_path):
 @pytest.mark.timeout(900)
 def test_uv_finds_the_versions_of_all_recipes_that_go_together(tmp_path, copies):
     """What make new puts together without a network is what a resolver would take."""
-    names = [name for name in NAMES if name not in ("faster", "five_classes", "own_images")]
+    names = [name for name in NAMES if name not in ("faster", "own_images")]
     for chosen in (names, ["faster", *(name for name in names if name != "heat_map")]):
         chosen = [find_recipe(n) for n in chosen if n != "efficientnet_lite0" or "faster" in chosen]
         folder = copies("resnet")
@@ -274,15 +273,13 @@ def test_lines_find_their_place_whatever_the_app_looks_like():
         ("LABELS", "NAMES", "not_sure", "has no `LABELS`"),
         ("model = len", "network = len", "faster", "has no `model`"),
         ("show_error", "max_file_size", "many_images", "a `max_file_size` of its own"),
-        ("model = len  # my own", "model = len; size = 5", "five_classes", "two statements in lin"),
+        ("model = len  # my own", "model = len; size = 5", "own_images", "two statements in line"),
         ("submit = ", "button = ", "heat_map", "has no `submit`"),
     ],
 )
 def test_a_line_without_a_place_says_what_is_missing(old, new, name, reason):
     assert old in OWN
-    lines = find_recipe(name).lines
-    if name == "five_classes":
-        lines = ["model = LABELS"]
+    lines = ["model = LABELS"] if name == "own_images" else find_recipe(name).lines
     text = OWN.replace(old, new).replace("(); ", "()\n  ")
     with pytest.raises(NoPlace, match=re.escape(reason)):
         place(text, lines)

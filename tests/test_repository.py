@@ -294,6 +294,13 @@ def test_an_update_brings_the_gallerys_files_and_nothing_else(gallery, words):
     assert "There is nothing to replace." in run(gallery, "update", "APP=leaf")
 
 
+def test_a_copy_with_a_recipe_that_is_gone_is_updated(gallery):
+    folder = new(gallery, "leaf", "resnet")
+    edit(folder / "copied_from.json", '"recipes": []', '"recipes": ["five_classes"]')
+    move_on(gallery)
+    assert "  replace: guard.py\n" in run(gallery, "update", "APP=leaf", "ARGS=--yes")
+
+
 def test_what_the_author_changed_or_deleted_stays_and_is_shown(gallery):
     folder = new(gallery, "leaf", "resnet")
     edit(folder / "Dockerfile", "EXPOSE 8080", "EXPOSE 9000")

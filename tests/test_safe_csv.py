@@ -5,11 +5,10 @@ import io
 import re
 
 import pytest
-from conftest import ROOT, import_file
 from hypothesis import given
 from hypothesis import strategies as st
+from shared import safe_csv
 
-safe_csv = import_file(ROOT / "docs/recipes/many_images/files/safe_csv.py")
 # what matters to a spreadsheet, and to how we write what cannot be seen
 LETTERS = "=+-@＝＋－＠,;\t\"' \\\\x01\x01\n\u2028\ud800ua"
 TEXTS = st.text(LETTERS, max_size=8)

@@ -119,7 +119,7 @@ def test_the_digests_are_those_of_torchvision_and_the_splits_too(
 def own_images(monkeypatch):
     """The training_set.py of the recipe own_images."""
     folder = ROOT / "docs" / "recipes" / "own_images" / "files"
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.syspath_prepend(ROOT / "scripts" / "shared")
     return import_file(folder / "training_set.py")
 
 

@@ -176,9 +176,7 @@ def look(github, httpserver, tmp_path):
     `changes` are made to the page about DOIs. Apart from them, the pages say what we rely on.
     """
     programs = {
-        # the step's own script, at another address and without waiting
-        "python3": f"""sed "s/^WAITS = .*/WAITS = [0, None]/" "$1" >{tmp_path}/look.py
-            exec {sys.executable} {tmp_path}/look.py "$ADDRESS" """,
+        "python3": f'exec {sys.executable} "$1" "$ADDRESS"',
         "gh": """case $2 in list) echo "$OPEN" ;; create) cp "$6" "$ISSUE" ;; esac""",
     }
     for name, text in programs.items():

@@ -173,7 +173,7 @@ THEIRS = {
     "app.py",
 }
 THEIRS |= {"best.pth", "classes.txt", "weights.pth"}
-THEIRS |= {"model.keras", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth", "train.sh"}
+THEIRS |= {"model.keras", "leaf_network.pth", "leaf_model_vgg19.pth", "train.sh"}
 THEIRS |= {"picture.py"}  # in copies that were made before it was called image.py
 
 
@@ -491,7 +491,7 @@ def test_stop_ends_a_function_between_two_pieces(launch, tmp_path, page):
 def test_comments_are_kept_without_the_input(launch, tmp_path, page, monkeypatch):
     file = tmp_path / "comments.csv"
     monkeypatch.setenv("COMMENTS", str(file))
-    monkeypatch.syspath_prepend(DOCS / "recipes/many_images/files")
+    monkeypatch.syspath_prepend(ROOT / "scripts" / "shared")
     (tmp_path / "app.py").write_text(run_by("test_comments_are_kept_without_the_input")[0])
     url = launch(tmp_path / "app.py")
     page.goto(url)

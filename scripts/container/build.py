@@ -32,7 +32,6 @@ def build(command, app, name):
 
 
 def main(name, image, tag):
-    images.require_possible(image, tag)
     with images.app_to_package(name) as app:
         if not (app.folder / "Dockerfile").exists():
             sys.exit(f"{app.folder.name} has no Dockerfile. Copy one from another app's folder.")

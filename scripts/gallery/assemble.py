@@ -3,15 +3,14 @@
 Into it go the step apps, and the folders with a `main.py` whose weights are there.
 """
 
-import argparse
 import json
 import re
 import shutil
 import sys
-from pathlib import Path
 
+import pins
 from apps import ROOT, App, find_app, find_apps, first_docstring_line
-from install import install, package_name, requirement_lines
+from install import install
 
 SCRIPTS = ROOT / "scripts"
 PROGRAMS = "apps.py run.py gallery/serve.py gallery/page.py gallery/page.css gallery/page.js"
@@ -21,27 +20,23 @@ LEFT_OUT += " train_model.py training_*.py training requirements-train.txt"
 LEFT_OUT += " *.replaced .* __pycache__"
 
 
-def join_requirements(files):
-    """Return the lines of several requirements.txt; end the program if two contradict."""
-    chosen = {}
-    for line in [line for file in files if file.exists() for line in requirement_lines(file)]:
-        package = (package_name(line), line.partition(";")[2].strip())
-        if package[0] == "-c":  # those of one app fit together; see find_lender()
-            continue
-        if chosen.setdefault(package, line) != line:
-            sys.exit(f"One app needs {chosen[package]}, another one {line}. Give both the same.")
-    return list(chosen.values())
-
-
 def find_whole_apps():
-    """Return the apps that the gallery can show, and the lines of what they need."""
+    """Return the apps that the gallery can show, and the lines of what they need.
+
+    Ends the program with a message if two need different versions of a package.
+    """
     apps = [app for app in find_apps() if not app.weights or app.weights.exists()]
-    return apps, join_requirements([app.folder / "requirements.txt" for app in apps])
+    files = {app.name: app.folder / "requirements.txt" for app in apps}
+    texts = {name: file.read_text("utf-8") for name, file in files.items() if file.exists()}
+    try:
+        return apps, pins.add_requirements("", texts).splitlines()
+    except pins.Conflict as conflict:
+        sys.exit(str(conflict))
 
 
 def find_lender(requirements):
     """Return the folder whose constraints, Dockerfile and so on the gallery takes."""
-    torch = any(package_name(line) == "torch" for line in requirements)
+    torch = "torch" in pins.by_package("\n".join(requirements))
     return find_app("resnet").folder if torch else SCRIPTS / "bare"
 
 
@@ -75,25 +70,6 @@ def assemble(folder):
     return App(("gallery",), folder / "main.py", first_docstring_line(folder / "main.py"))
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Put the gallery together in a folder.")
-    parser.add_argument("folder", type=Path, nargs="?", help="an empty folder, or a new one")
-    parser.add_argument("--install", action="store_true", help="only install what it needs")
-    arguments = parser.parse_args(argv)
-    if arguments.install:
-        requirements = find_whole_apps()[1]
-        install([f"-c {find_lender(requirements) / 'constraints.txt'}", *requirements])
-        return
-    folder = arguments.folder or parser.error("which folder?")
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        sys.exit(f"{folder} is not empty.")
-    assemble(folder)
-    print(f"Start it: python {folder / 'main.py'}")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command continues where it was.")
+def install_packages():
+    _, requirements = find_whole_apps()
+    install([f"-c {find_lender(requirements) / 'constraints.txt'}", *requirements])

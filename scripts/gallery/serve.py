@@ -5,7 +5,6 @@ would launch is then mounted below the page, with the settings that the file giv
 app that does not start, such as a classifier without weights, is left out, and the page says so.
 """
 
-import argparse
 import contextlib
 import inspect
 import logging
@@ -30,7 +29,6 @@ from run import (
     address_in_network,
     forget_modules,
     import_launcher,
-    parse_port,
     prepare,
     require_free_port,
 )
@@ -150,15 +148,7 @@ def launch(server_name, server_port):
         print("Stopped.")
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Serve the gallery: one page with all apps.")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
-    parser.add_argument("--port", default=os.environ.get("PORT", "8080"), type=parse_port)
-    arguments = parser.parse_args(argv)
-    if arguments.host not in ("127.0.0.1", "localhost"):
-        print(f"In your network, it will be http://{address_in_network()}:{arguments.port}")
-    launch(arguments.host, arguments.port)
-
-
-if __name__ == "__main__":
-    main()
+def main(host, port):
+    if host not in LOCAL:
+        print(f"In your network, it will be http://{address_in_network()}:{port}")
+    launch(host, port)

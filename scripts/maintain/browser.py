@@ -78,7 +78,5 @@ def main():
     if browser := find_browser():
         print("Browser for the tests:", browser)
     else:
-        print("=" * 79)
         print("NO BROWSER: the tests that click through the apps will be SKIPPED.")
         print("Install Chromium or Chrome and run the tests again.")
-        print("=" * 79)

@@ -1,22 +1,14 @@
-"""Remove the environment and the caches. Weights stay."""
+"""Remove the environments and the caches. Weights stay."""
 
 import shutil
 
 from apps import ROOT
 
-CACHES = (
-    ".venv",
-    ".venv-bench",
-    ".venv-scale",
-    ".pytest_cache",
-    ".hypothesis",
-    ".ruff_cache",
-    ".gradio",
-    "site",
-)
+MADE = (".venv*", ".*_cache", ".hypothesis", ".gradio", "site", "**/__pycache__")
 
 
 def main():
-    for folder in (*(ROOT / name for name in CACHES), *ROOT.rglob("__pycache__")):
-        shutil.rmtree(folder, ignore_errors=True)
+    for pattern in MADE:
+        for folder in [*ROOT.glob(pattern)]:
+            shutil.rmtree(folder, ignore_errors=True)
     print("Removed .venv and the caches. Weights in data/ stay.")

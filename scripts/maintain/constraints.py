@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pins
 from apps import ROOT
+from install import requirement_lines
 from maintain.sync import CLASSIFIERS
 from recipes import find_recipes
 
@@ -24,26 +25,14 @@ FOLDERS = ("tests", *CLASSIFIERS, "example_apps", "scripts/bare")
 TRAINING = ROOT / "flower_classification" / "requirements-train.txt"
 
 
-def requirements(text, folder):
-    """Return the lines of a requirements.txt and of those it names, without their constraints."""
-    lines = []
-    for line in text.splitlines():
-        if line.startswith("-r "):
-            file = folder / line[3:]
-            lines += requirements(file.read_text(encoding="utf-8"), file.parent)
-        elif not line.startswith(("-c ", "#")):
-            lines.append(line)
-    return lines
-
-
 def find_lists():
-    """Yield each constraints.txt to write, and the text of the requirements.txt that it is for."""
+    """Yield each constraints.txt to write, and the lines of the requirements that it is for."""
     for name in FOLDERS:
         file = ROOT / name / "requirements.txt"
-        text = file.read_text(encoding="utf-8")
-        if name in CLASSIFIERS:  # they share one file, so what one needs for its training is in all
-            text += TRAINING.read_text(encoding="utf-8")
-        yield file.with_name("constraints.txt"), text
+        # the classifiers share one file, so what one needs for its training is in all
+        files = [file, TRAINING] if name in CLASSIFIERS else [file]
+        lines = [line for each in files for line in requirement_lines(each)]
+        yield file.with_name("constraints.txt"), lines
 
 
 def resolve(lines, *options):
@@ -51,7 +40,7 @@ def resolve(lines, *options):
     uv = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
     command = [uv, "pip", "compile", "-", "--quiet", "--universal", "--python-version", "3.10"]
     command += ["--no-header", "--no-annotate", "--no-emit-index-url", *options]
-    wanted = "\n".join(lines)
+    wanted = "\n".join(line for line in lines if line[:1] not in "-#")  # no options, no comments
     done = subprocess.run(command, input=wanted, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     if done.returncode:
         sys.exit(f"No versions were found for {', '.join(lines)}; uv says why above.")
@@ -78,10 +67,10 @@ def add_all(kind, base, known):
     found = [each for each in find_recipes(kind) if each.packages("requirements.txt")]
     more = {each.name: each.packages("requirements.txt") for each in found}
     if kind == "recipe":  # those that one app may have at the same time
-        every = prefer(requirements(pins.add_requirements(wanted, more), base), known)
+        every = prefer(pins.add_requirements(wanted, more).splitlines(), known)
         known = pins.add_constraints(every, {"base": fixed})
     for each in found:
-        lines = requirements(pins.add_requirements(wanted, {each.name: more[each.name]}), base)
+        lines = pins.add_requirements(wanted, {each.name: more[each.name]}).splitlines()
         there, new = pins.by_package(fixed), pins.by_package(prefer(lines, known))
         added = [line for name, lines in new.items() if there.get(name) != lines for line in lines]
         file = each.folder / "constraints.txt"
@@ -93,7 +82,7 @@ def main():
     first = None
     for file, wanted in find_lists():
         options = ["--constraints", first] if first else []
-        text = resolve(requirements(wanted, file.parent), *options)
+        text = resolve(wanted, *options)
         file.write_text(text, encoding="utf-8", newline="\n")
         first = first or file
         print(f"{file.relative_to(ROOT)}: {len(text.splitlines())} lines", flush=True)

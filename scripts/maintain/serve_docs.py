@@ -6,7 +6,6 @@ The weekly workflow runs this and opens an issue with what it prints.
 import html
 import re
 import sys
-import time
 from urllib.request import urlopen
 
 DOCS = "https://serve.scilifelab.se/docs/"
@@ -23,21 +22,17 @@ STATEMENTS = [  # the page, what it says, our file that relies on it, and the wo
     (GRADIO, "100MB", "docs/recipes/many_images/README.md", "One upload may have 100 MB"),
     (DOI, "automatically assigned a DOI", "docs/workshop/3-hosting.md", "public app gets a [DOI]"),
 ]
-WAITS = [20, 60, None]  # seconds to the next try
 
 
 def read(url):
     """Return a page's words and its address; end the program if its server does not respond."""
-    for wait in WAITS:
-        try:
-            with urlopen(url, timeout=20) as response:
-                return words(response.read().decode("utf-8", "replace")), response.url
-        except OSError as error:
-            if 400 <= getattr(error, "code", 0) < 500:
-                return "", str(error)
-            if wait is None:
-                sys.exit(f"{url} could not be read: {error}")
-            time.sleep(wait)
+    try:
+        with urlopen(url, timeout=60) as response:
+            return words(response.read().decode("utf-8", "replace")), response.url
+    except OSError as error:
+        if 400 <= getattr(error, "code", 0) < 500:
+            return "", str(error)
+        sys.exit(f"{url} could not be read: {error}")
 
 
 def words(text):

@@ -18,10 +18,6 @@ PLACES = {name: CLASSIFIERS for name in ("main.py", "cores.py", "weights.py", "d
 PLACES |= {name: CLASSIFIERS for name in ("requirements.txt", "constraints.txt")}
 PLACES |= {name: CLASSIFIERS for name in ("Dockerfile", ".dockerignore")}
 PLACES |= {name: (*CLASSIFIERS, "example_apps") for name in ("image.py", "pixels.py")}
-IN_RECIPES = [f"docs/recipes/{name}/files" for name in ("many_images", "own_images", "not_sure")]
-PLACES["safe_csv.py"] = (IN_RECIPES[0], "scripts/scale")
-PLACES["excel_csv.py"] = (IN_RECIPES[2], "scripts/scale")
-PLACES["leftovers.py"] = (*IN_RECIPES, "scripts/scale")
 for name in ("guard.py", "middleware.py", "version.py", "start-script.sh"):
     PLACES[name] = (*CLASSIFIERS, "example_apps", "scripts/bare")
 

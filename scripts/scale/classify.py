@@ -4,9 +4,7 @@ The predictions are written to a table as they come, so that a run that was stop
 continues where it was.
 """
 
-import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -57,27 +55,17 @@ def run(app, database, total, out):
                 out.close()
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Classify many images into a table.")
-    parser.add_argument("app", help="its name, as in `make list`")
-    parser.add_argument("source", help="a folder, or a CSV or Parquet list with a column `file`")
-    parser.add_argument("table", help="the predictions: a name that ends in .csv or .parquet")
-    options = parser.parse_args(argv)
-    app = find_app(options.app)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    out = table.open_table(Path(options.table))
+def main(name, source, target):
+    """Classify the images of a folder or a list; continue a table that was begun."""
+    app, out = find_app(name), table.open_table(Path(target))
     try:
-        database, total = table.missing(Path(options.source).absolute(), out)
+        database, total = table.missing(Path(source).absolute(), out)
         todo = table.count(database)
         if total > todo:
-            print(f"{total - todo:,} of {total:,} images are in {options.table} already.")
+            print(f"{total - todo:,} of {total:,} images are in {target} already.")
         failed = run(app, database, total, out) if todo else 0
     except KeyboardInterrupt:
         sys.exit("\nStopped. The same command continues where it was.")
     done = f"{todo - failed:,} with a prediction, {failed:,} with a reason why not"
     print(f"{todo:,} images: {done}.")
-    print(f"The predictions are in {options.table}.")
-
-
-if __name__ == "__main__":
-    main()
+    print(f"The predictions are in {target}.")

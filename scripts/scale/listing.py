@@ -6,8 +6,8 @@ import re
 import sys
 import unicodedata
 
-from scale.excel_csv import read_rows
-from scale.leftovers import files_below
+from shared.excel_csv import read_rows
+from shared.leftovers import files_below
 
 WHICH = "It has no column `file`: give the column with the names of the images this title."
 

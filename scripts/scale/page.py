@@ -5,11 +5,9 @@ replicas. More images are under way at a time, so that all replicas have work. A
 and port are those of `make scale`.
 """
 
-import argparse
 import logging
 import os
 import re
-import signal
 import sys
 import threading
 import time
@@ -17,7 +15,7 @@ import time
 import gradio as gr
 import torch
 from apps import find_app
-from run import parse_port, prepare, require_free_port, serve
+from run import prepare, require_free_port, serve
 from scale import cluster, form
 
 TRIES = 3  # a node that leaves may take two replicas; an image that ends each is not asked forever
@@ -134,57 +132,43 @@ def start_page(tree, app, handle, replicas, host, port):
         form.run(form.without_model(tree), app, "__main__", model=StandIn(app.name, handle))
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description="Serve an app whose model has several replicas.")
-    parser.add_argument("app", help="its name, as in `make list`")
-    parser.add_argument("--replicas", default="2", help="how many there are at most")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 shares it with the network")
-    parser.add_argument("--port", default=8080, type=parse_port)
-    parser.add_argument("--deployed", action="store_true", help="the replicas are there already")
-    options = parser.parse_args(argv)
-    app = find_app(options.app)
-    if not options.replicas.isdigit() or not 1 <= int(options.replicas) <= 1000:
-        sys.exit(f"REPLICAS={options.replicas} is not a number of replicas: choose 1 to 1000.")
-    replicas = int(options.replicas)
+def connect(app, replicas, deployed):
+    """Return a handle to ask the replicas by; start them first, unless they are there already."""
+    from ray import serve
+
+    for name in ("ray.serve", "asyncio"):  # what goes wrong is said here; Ray asks again on its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # the page asks the replicas directly: no other port is open
+    serve.start(proxy_location="Disabled")
+    if deployed:
+        return serve.get_app_handle(app.name)
+    try:
+        handle = deploy(app, replicas)
+    except RuntimeError:
+        sys.exit(reason(app.name))
+    threading.Thread(target=follow_weights, args=(app, replicas), daemon=True).start()
+    return handle
+
+
+def main(name, replicas, host, port, deployed=False):
+    """Serve an app with so many replicas at most; `deployed` if Kubernetes has started them."""
+    app = find_app(name)
     try:
         tree = form.read(app)
     except form.OtherForm as error:
         sys.exit(str(error))
-    require_free_port(options.host, options.port)
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
+    require_free_port(host, port)
     cores, on_cluster = os.cpu_count() or 1, bool(os.environ.get("RAY_ADDRESS"))
     if not on_cluster and replicas > cores:
         print(f"This computer has {cores} cores: more than {cores} replicas don't help here.")
     print(f"Starting {min(2, replicas)} of up to {replicas} replicas of {app.name} ...", flush=True)
     try:
-        with cluster.joined(max(cores, replicas)):
-            serve_app(tree, app, replicas, options, on_cluster)
+        with cluster.joined(max(cores, replicas)) as ray:
+            handle = connect(app, replicas, deployed)
+            try:
+                start_page(tree, app, handle, replicas, host, port)
+            finally:
+                if on_cluster and not deployed:
+                    ray.serve.delete(app.name)
     except KeyboardInterrupt:
         print("Stopped.")
-
-
-def serve_app(tree, app, replicas, options, on_cluster):
-    from ray import serve as ray_serve
-
-    for name in ("ray.serve", "asyncio"):  # what goes wrong is said here; Ray asks again on its own
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    # the page asks the replicas directly: no other port is open
-    ray_serve.start(proxy_location="Disabled")
-    if options.deployed:
-        handle = ray_serve.get_app_handle(app.name)
-    else:
-        try:
-            handle = deploy(app, replicas)
-        except RuntimeError:
-            sys.exit(reason(app.name))
-        threading.Thread(target=follow_weights, args=(app, replicas), daemon=True).start()
-    try:
-        start_page(tree, app, handle, replicas, options.host, options.port)
-    finally:
-        if on_cluster and not options.deployed:
-            ray_serve.delete(app.name)
-
-
-if __name__ == "__main__":
-    main()

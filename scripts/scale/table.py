@@ -11,8 +11,8 @@ import sys
 
 import pyarrow as pa
 from pyarrow import parquet
-from scale import safe_csv
 from scale.listing import listed, names_in
+from shared import safe_csv
 
 COLUMNS = [f"{what}_{place}" for place in range(1, 6) for what in ("label", "probability")]
 COLUMNS = ["file", *COLUMNS, "reason", "version"]
@@ -58,11 +58,11 @@ class CsvTable:
             self.write([COLUMNS])
             return
         with file.open("rb+") as old:
-            lines = old.readlines(1000)
-            header = next(csv.reader([lines[0].decode("utf-8", "replace")]))
+            header = next(csv.reader([old.readline().decode("utf-8", "replace")]))
             if header != COLUMNS:
                 sys.exit(f"{file} already exists and is another table. Choose another OUT=.")
-            old.truncate(end_of_last_line(old))
+            old.seek(0)
+            old.truncate(sum(len(line) for line in old if line.endswith(b"\n")))
 
     def write(self, rows):
         with self.file.open("a", newline="", encoding="utf-8") as out:
@@ -77,19 +77,6 @@ class CsvTable:
 
     def close(self):
         pass
-
-
-def end_of_last_line(file):
-    """Return the position behind the last end of a line in a file."""
-    end = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - 2**16)
-        file.seek(start)
-        found = file.read(end - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
 
 
 class ParquetTable:

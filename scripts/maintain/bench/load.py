@@ -1,13 +1,14 @@
 """Let many users use one app at once and check that each gets the result for their own input.
 
 Every user sends an image (or a name), again and again with a short pause; one more keeps opening
-the page. Others can misbehave meanwhile, which must cost these nothing. A classifier runs as in its
-container, a step app as by `make run`; random weights replace missing ones.
+the page. A classifier runs as in its container, a step app as by `make run`; random weights replace
+missing ones.
 """
 
 import asyncio
 import itertools
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,7 +17,6 @@ from collections import Counter
 from apps import find_app
 from install import venv_python
 from maintain.bench import systems, users
-from maintain.bench.misbehave import misbehave
 from maintain.bench.photos import make_photo
 from smoke import RUN_APP
 
@@ -34,6 +34,15 @@ def same(one, two):
         return one["path"] == two["path"]
     one, two = ({row["label"]: row["confidence"] for row in r["confidences"]} for r in (one, two))
     return one.keys() == two.keys() and all(abs(one[label] - two[label]) < SAME for label in one)
+
+
+def processor_time(server):
+    """Return the processor time, in seconds, that an app's processes have used."""
+    command = ["ps", "-e", "-o", "pgid=", "-o", "time="]
+    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    used = [time.split(":")[::-1] for group, time in rows if int(group) == server.process.pid]
+    return sum(60**place * float(part) for parts in used for place, part in enumerate(parts))
 
 
 async def get_to_know(session, url):
@@ -57,13 +66,13 @@ async def get_to_know(session, url):
     return ask, alone
 
 
-async def use(server, count, seconds, others):
-    """Let the users come; return what they saw, the seconds they waited, and the peak in MB."""
+async def use(server, count, seconds):
+    """Let the users come; return what they saw, how long they waited, and what the app used."""
     found, waited, opened = Counter(), [], []
     async with users.connect() as session:
         ask, alone = await get_to_know(session, server.url)
         print(f"{count} users for {seconds} s ...", flush=True)
-        end, memory = time.monotonic() + seconds, [server.memory()]
+        end, memory, used = time.monotonic() + seconds, [server.memory()], processor_time(server)
 
         async def user(number):
             await asyncio.sleep(random.uniform(0, 5))
@@ -90,28 +99,26 @@ async def use(server, count, seconds, others):
                 memory.append(server.memory())
                 await asyncio.sleep(1)
 
-        bad = [asyncio.create_task(misbehave(session, server.url, found)) for _ in range(others)]
         await asyncio.gather(reader(), *map(user, range(count)))
-        for each in bad:
-            each.cancel()
-    return found, {"result": waited, "page": opened}, max(memory)
+        used = (processor_time(server) - used) / max(1, found["right"])
+    return found, {"result": waited, "page": opened}, used, max(memory)
 
 
 def start(name, place):
     """Start an app; a classifier with random weights if there are no others."""
     app = find_app(name)
     if app.is_step:
-        return systems.Measured("hello", [venv_python(), RUN_APP, name, "--port", "{PORT}"])
+        return systems.Measured("hello", [venv_python(), RUN_APP, name, "{PORT}"])
     return systems.app_server(systems.copy_app(name, place) if app.weights else app.folder)
 
 
-def main(name, count, seconds, others=0):
+def main(name, count, seconds):
     with tempfile.TemporaryDirectory() as place, start(name, place) as server:
-        found, times, memory = asyncio.run(use(server.wait(), count, seconds, others))
+        found, times, used, memory = asyncio.run(use(server.wait(), count, seconds))
     print(", ".join(f"{what} {number:,}" for what, number in found.items()))
     for what, took in times.items():
         took, last = sorted(took), len(took) - 1
         shown = [f"{p} {took[int(s * last)]:.2f} s" for p, s in PERCENTILES.items() if took]
         print(f"{what}: {', '.join(shown) or 'never'}")
-    print(f"most memory {memory:,.0f} MB")
+    print(f"processor time of a result {used:.3f} s, most memory {memory:,.0f} MB")
     return int(not found["right"] or found["sent"] > found["right"] + found["refused"])

@@ -9,13 +9,13 @@ import os
 import tempfile
 import time
 from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 
 from apps import ROOT
 from maintain.bench import systems
 from maintain.bench.systems import NAMES
 
+RESULTS = ROOT / "docs" / "bench"
 USERS = (1, 2, 4, 8, 16, 32, 64)
 COLUMNS = ("", "one user, ms", "8 users, per second", "relative to the app of 2023")
 COLUMNS += ("relative to LitServe", "phone photo, one user, ms", "phone photo, 4 users, per second")
@@ -100,7 +100,6 @@ def main(argv):
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2, help="of each single measurement")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench")
     options = parser.parse_args(argv)
     machine, bfloat16 = systems.machine()
     load = os.getloadavg()[0]
@@ -114,8 +113,7 @@ def main(argv):
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     remark = f"{machine}; {packages}. {time.strftime('%Y-%m-%d')}, medians of {options.rounds}"
     remark += f" rounds. Load average at the start: {load:.1f}."
-    options.out.mkdir(parents=True, exist_ok=True)
     text = table(found, memory, remark)
-    (options.out / "bench.md").write_text(text, encoding="utf-8", newline="\n")
-    plot(found, servers, options.out / "bench.png")
+    (RESULTS / "bench.md").write_text(text, encoding="utf-8", newline="\n")
+    plot(found, servers, RESULTS / "bench.png")
     print(text)

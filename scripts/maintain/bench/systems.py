@@ -42,7 +42,6 @@ class Measured(Server):
         self.rest()
         seen = json.loads(printed.stdout)
         return {
-            "answers": seen["answers"],
             "per_second": seen["answers"] / seen["seconds"],
             "median_ms": 1000 * median(seen["took"]),
             "p95_ms": 1000 * seen["took"][int(0.95 * (len(seen["took"]) - 1))],
@@ -92,7 +91,7 @@ def start_all(place, bfloat16):
     folder = copy_app("resnet", place)
     weights = next(folder.glob("data/*.pth"))
     source = {"GRADIO_SERVER_PORT": "{PORT}", "GRADIO_TEMP_DIR": f"{place}/source_uploads"}
-    run = [venv_python(), ROOT / "scripts" / "run.py", "hello", "--port", "{PORT}"]
+    run = [venv_python(), ROOT / "scripts" / "run.py", "hello", "{PORT}"]
     start = {
         "source": lambda: Measured(
             "classifier", [venv_python(), HERE / "source_app.py", weights], **source
