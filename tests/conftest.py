@@ -7,7 +7,6 @@ import fcntl
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from typing import NamedTuple
 
 import commands
 import pytest
-import requests
 from apps import App, find_app
 from hypothesis import HealthCheck, settings
 from maintain.browser import find_browser, save_screenshot
@@ -145,20 +143,6 @@ def run_main(file, python=sys.executable, **environment):
     return Server([python, file], cwd="/", **settings)
 
 
-def start_main(file, port, python=sys.executable, **environment):
-    """Run `python main.py` as in a container, and return the process."""
-    return subprocess.Popen(
-        [python, str(file)],
-        cwd="/",
-        env={**os.environ, "PORT": str(port), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # what runs in the background of a script ignores SIGINT, and so would the app
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
 @contextlib.contextmanager
 def started_main(folder, temporary, port=None, errors=False, **environment):
     """Run `python main.py`, and stop it in the end; unless `errors`, it has printed no traceback.
@@ -225,13 +209,9 @@ def nginx_before(folder, port, location):
     if not program:
         pytest.skip("NO NGINX on this machine, to put before an app")
     (folder / "nginx.conf").write_text(NGINX.format(port=port, location=location))
-    nginx = subprocess.Popen([program, "-p", folder, "-c", folder / "nginx.conf"])
-    try:
-        wait_until_open(nginx, f"http://127.0.0.1:{port}/favicon.ico")
+    with Server([program, "-p", folder, "-c", folder / "nginx.conf"], port) as nginx:
+        nginx.wait("favicon.ico")
         yield
-    finally:
-        nginx.terminate()
-        nginx.wait(20)
 
 
 def wait_for(condition):
@@ -240,18 +220,6 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def wait_until_open(process, url):
-    """Return the app's page as soon as there is one; fail with what it printed if it ends."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            return requests.get(url, timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    process.kill()
-    raise AssertionError(process.communicate()[0])
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import time
 
 import aiohttp
 import pytest
-from conftest import Served, nginx_before, run_async, start_main, wait_until_open
+from conftest import Served, nginx_before, run_async, run_main
 from maintain.bench.photos import make_photo
 from PIL import Image
 from playwright.sync_api import expect
@@ -82,18 +82,17 @@ def busy(classifier, tmp_path_factory):
         text = text.replace(old, new)
     (copy / "main.py").write_text(text, encoding="utf-8")
     port, outside = free_port(), free_port()
-    app = start_main(copy / "main.py", port, GRADIO_TEMP_DIR=str(folder / "uploads"))
     # as on Serve, but for the time: the proxy has pages of its own, and cuts idle connections
     location = f"""location / {{ proxy_pass http://127.0.0.1:{port}; proxy_intercept_errors on;
       error_page 502 503 = @page; proxy_read_timeout 17s; proxy_buffering off; }}
       location @page {{ return 503 "<html>This app is not available</html>"; }}"""
-    try:
-        wait_until_open(app, f"http://127.0.0.1:{port}/")
-        with nginx_before(folder, outside, location):
-            yield Served(f"http://127.0.0.1:{outside}/", folder / "uploads", None)
-    finally:
-        app.terminate()
-        app.communicate(timeout=20)
+    uploads = folder / "uploads"
+    with (
+        run_main(copy / "main.py", port=port, GRADIO_TEMP_DIR=uploads) as app,
+        nginx_before(folder, outside, location),
+    ):
+        app.wait()
+        yield Served(f"http://127.0.0.1:{outside}/", uploads, None)
 
 
 def test_who_finds_the_queue_full_is_told_so_behind_a_proxy_too(busy):

@@ -14,12 +14,11 @@ import pytest
 import requests
 from apps import find_app
 from check import check, check_name
-from conftest import CLASSIFIERS, ROOT, STEPS, slow, start_main, wait_until_open
+from conftest import CLASSIFIERS, ROOT, STEPS, run_main, slow
 from container import images
 from gradio_client import Client, handle_file
 from maintain.sync import CLASSIFIERS as FOLDERS
 from random_weights import make_checkpoint
-from server import free_port
 
 PHOTOS = ROOT / "resnet_image_classification" / "data"
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -249,18 +248,14 @@ def running(folder, python=sys.executable):
 
     It prints no warning meanwhile.
     """
-    port, places = free_port(), {"HOME": str(folder), "GRADIO_TEMP_DIR": str(folder / "uploads")}
-    process = start_main(folder / "main.py", port, python=python, **places)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        assert wait_until_open(process, url).ok
+    places = {"HOME": folder, "GRADIO_TEMP_DIR": folder / "uploads"}
+    with run_main(folder / "main.py", python, **places) as server:
+        url = server.wait().url
         with contextlib.closing(Client(url, verbose=False, download_files=folder)) as client:
             yield url, client
-    finally:
-        process.send_signal(signal.SIGINT)  # the Dockerfiles' STOPSIGNAL
-        printed = process.communicate(timeout=20)[0]
-    assert process.returncode == 0, printed
-    assert not re.search("traceback|warn", printed.lower()), printed
+        status = server.stop()  # by SIGINT, the Dockerfiles' STOPSIGNAL
+    assert status == 0, server.printed()
+    assert not re.search("traceback|warn", server.printed().lower()), server.printed()
 
 
 @pytest.mark.parametrize("source", ["bare", "sepia", *slow("resnet", "multi-input")])

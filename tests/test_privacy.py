@@ -6,10 +6,8 @@ them in test_guard.py.
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,12 +15,12 @@ from pathlib import Path
 import pytest
 import requests
 import sample_images
-from apps import find_app
-from conftest import ROOT, started_main, wait_until_open
+from calls import call, upload
+from conftest import ROOT, started_main
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from server import free_port
+from server import Server
 
 # Python tells of each name that is looked up, and of each connection
 LISTENER = """
@@ -40,18 +38,16 @@ runpy.run_path(file, run_name="__main__")
 
 
 @pytest.mark.long
-def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_path, page):
-    port, app = free_port(), classifier("resnet")
-    environment = {"PORT": str(port), "GRADIO_TEMP_DIR": str(tmp_path / "uploads")}
-    environment = {**os.environ, **environment, "GRADIO_ANALYTICS_ENABLED": "True"}
+def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(
+    classifier, tmp_path, page, monkeypatch
+):
     for name in ("NO_PROXY", "no_proxy"):
-        environment.pop(name)
-    command = [sys.executable, "-c", LISTENER, app.file]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(command, env=environment, cwd="/", **pipes)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        wait_until_open(process, url)
+        monkeypatch.delenv(name)
+    environment = {"PORT": "{PORT}", "GRADIO_TEMP_DIR": tmp_path / "uploads"}
+    environment |= {"GRADIO_ANALYTICS_ENABLED": "True"}
+    command = [sys.executable, "-c", LISTENER, classifier("resnet").file]
+    with Server(command, **environment) as server:
+        url = server.wait().url
         page.goto(url)
         expect(page.get_by_role("button", name="Submit")).to_be_visible()
         client = Client(url, verbose=False)
@@ -61,9 +57,7 @@ def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_
             with contextlib.suppress(AppError):
                 client.predict(handle_file(file), api_name="/predict")
         client.close()
-    finally:
-        process.terminate()
-        printed = process.communicate(timeout=20)[0]
+    printed = server.printed()
     asked = re.findall(r"^ASKED (.*)$", printed, re.MULTILINE)
     assert asked, "nothing was noted: the test hears nothing"
     here = r"localhost|127\.0\.0\.1|0\.0\.0\.0|::1"
@@ -73,15 +67,13 @@ def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_
         assert word not in printed
 
 
-@pytest.mark.parametrize("name", ["hello", "sepia"])
-def test_where_an_upload_lies_cannot_be_guessed(serve, name):
+def test_where_an_upload_lies_cannot_be_guessed(running):
     """Not even by somebody who has the same file and knows the folder, as all users do."""
-    served = serve(find_app(name))
+    served = running("hello")
     assert re.fullmatch(r"gradio-\d+-[0-9a-f]{16}", served.uploads.name)
     assert served.uploads.stat().st_mode & 0o077 == 0
     content = b"the same file"
-    files = {"files": ("a.txt", content)}
-    path = requests.post(served.url + "gradio_api/upload", files=files, timeout=10).json()[0]
+    path = upload(served.url, content, "a.txt")["path"]
     guess = f"{served.uploads}/{hashlib.sha256(content).hexdigest()}/a.txt"
     listed = (served.uploads, Path(path).parent)
     for place, status in ((path, 200), (guess, 403), *((folder, 403) for folder in listed)):
@@ -89,14 +81,10 @@ def test_where_an_upload_lies_cannot_be_guessed(serve, name):
         assert response.status_code == status, place
 
 
-@pytest.mark.parametrize("name", ["hello", "bare"])
-def test_the_owner_s_token_is_sent_nowhere(tmp_path, canary, name):
+def test_the_owner_s_token_is_sent_nowhere(tmp_path, canary):
     """Gradio's run history asks Hugging Face with it, for whoever asks the app."""
     address, asked = canary  # in the place of huggingface.co
     folder = shutil.copytree(ROOT / "scripts" / "bare", tmp_path / "app")
-    if name == "hello":
-        shutil.copy(ROOT / "example_apps" / "launcher.py", folder / "main.py")
-        shutil.copy(find_app("hello").file, folder / "app.py")
     token = {"HF_TOKEN": "hf_of_the_owner", "HF_ENDPOINT": address}
     with started_main(folder, tmp_path / "uploads", **token) as (served, _):
         api = served.url + "gradio_api/"
@@ -108,11 +96,7 @@ def test_the_owner_s_token_is_sent_nowhere(tmp_path, canary, name):
             f"{api}run-history/connect", json={"bucket_id": "e/b"}, timeout=10
         )
         assert connected.status_code == 400
-        response = requests.post(
-            f"{api}call/greet", json={"data": ["Ada"]}, headers=bucket, timeout=10
-        )
-        event = response.json()["event_id"]
-        assert "Hello Ada!" in requests.get(f"{api}call/greet/{event}", timeout=10).text
+        assert "Hello Ada!" in call(served.url, "greet", "Ada", **bucket)
         time.sleep(2)  # the history would be written after the result
     assert asked == []
 
