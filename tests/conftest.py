@@ -35,6 +35,8 @@ LONGEST = ["test_workshop_commands", "test_new", "test_classifiers", "test_image
 # what this run's own `make` was told is not meant for the `make` in a test
 OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "GIVEN"}
 OF_MAKE |= commands.SETTINGS.keys() - {"DOCKER", "TORCH_INDEX"}
+# how many seconds a test with this mark may take, unless it says otherwise
+LIMITS = {"recipes": 1200, "scale": 900, "training": 3600}
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
@@ -57,6 +59,10 @@ def pytest_collection_modifyitems(config, items):
     """Begin with the files that take longest, so that two workers end at the same time."""
     if config.getoption("screenshots"):
         items[:] = [item for item in items if "screenshot" in item.fixturenames]
+    for item in items:
+        for mark in LIMITS.keys() & {mark.name for mark in item.iter_markers()}:
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(LIMITS[mark]))
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
 
 

@@ -22,7 +22,7 @@ from conftest import import_file, nginx_before, run_async
 from gradio.media import get_image
 from gradio_client import handle_file
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running, use_trained_network
+from recipes_made import environment, make_app, running, use_trained_network
 from server import Server, free_port
 from workshop_blocks import run_by
 
@@ -54,7 +54,6 @@ def data_uri(file):
 
 def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_path):
     folder = make_app(tmp_path, "agents")
-    require_ready(folder)
     agents, seen, uploads = import_file(folder / "agents.py"), [], tmp_path / "uploads"
     uploads.mkdir()
 
@@ -143,7 +142,6 @@ def require_lion(result):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_an_agent_finds_one_tool_that_says_what_it_is_for_and_asks_it(made, app):
     url, client = app
     before = {*(made[0] / "uploads").rglob("*")}
@@ -223,7 +221,6 @@ def test_other_ways_into_mcp_are_closed(app):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(300)
 def test_beside_the_gallery_no_header_makes_the_server_ask_another_one(made, canary, tmp_path):
     address, asked = canary
     folder, scripts = made[0], made[0].parent / "scripts"

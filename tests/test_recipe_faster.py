@@ -15,6 +15,7 @@ from recipes_made import environment, make_app, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
 from torchvision.models import ResNet18_Weights
 
+pytestmark = pytest.mark.recipes
 LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
 
 
@@ -50,8 +51,6 @@ def check_page(page, url):
     expect(page.get_by_test_id("label-output-value")).to_have_text("cheetah")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-3), ("bf16", 0.02)])
 def test_faster_predicts_as_the_network_does(
     tmp_path,

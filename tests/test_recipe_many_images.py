@@ -18,7 +18,7 @@ from conftest import ROOT, import_file
 from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running, use_trained_network
+from recipes_made import environment, make_app, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, load_trained_network
 from torchvision.models import ResNet18_Weights
 
@@ -30,9 +30,8 @@ PNG = b"\x89PNG, or so"
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """The recipe's module, in an app that `make check` and `make lint` are content with."""
+    """The recipe's module, in an app."""
     folder = make_app(tmp_path_factory.mktemp("many"), "many_images")
-    require_ready(folder)
     return import_file(folder / "many_images.py")
 
 
@@ -181,7 +180,6 @@ def photos(place):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_predictions_are_those_of_the_network_in_the_table_and_in_the_csv_file(app, tmp_path):
     labels, network = ResNet18_Weights.IMAGENET1K_V1.meta["categories"], load_trained_network()
     contents = {f"plate 1/{name}": file.read_bytes() for name, file in photos(tmp_path).items()}
@@ -222,7 +220,6 @@ def test_predictions_are_those_of_the_network_in_the_table_and_in_the_csv_file(a
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_page_shows_progress_a_table_and_a_file_to_download(app, page, screenshot, tmp_path):
     files = photos(tmp_path)
     (tmp_path / "notes.txt").write_text("no image")
@@ -260,7 +257,6 @@ def memory(folder):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as on Linux")
 def test_a_thousand_images_need_no_more_memory_than_ten_and_others_get_predictions(app, tmp_path):
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (300, 450, 3), "uint8"))

@@ -6,6 +6,7 @@ from gradio.media import get_image
 from gradio_client import handle_file
 from recipes_made import environment, make_app, running
 
+pytestmark = pytest.mark.recipes
 PHOTOS = ROOT / "resnet_image_classification" / "data"
 
 
@@ -17,8 +18,6 @@ def efficientnet(tmp_path_factory):
     return folder, environment(folder)
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_after_two_changed_lines_a_lion_is_a_lion(efficientnet):
     with running(*efficientnet) as (_, client):
         for photo in ("lion", "cheetah"):
@@ -26,8 +25,6 @@ def test_after_two_changed_lines_a_lion_is_a_lion(efficientnet):
             assert prediction["label"] == photo
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_fine_tuned_network_of_five_classes_predicts_its_own(tmp_path, efficientnet):
     import torch
     from PIL import Image

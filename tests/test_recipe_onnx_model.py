@@ -15,20 +15,13 @@ from gradio_client.exceptions import AppError
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageOps
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, running
 from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
 
 POINT = ROOT / "docs/starting_points/onnx_model"
 LABELS = ["empty", "few cells", "crowded"]
 IMAGES = {label: POINT / f"data/{label.replace(' ', '_')}.png" for label in LABELS}
 SIDE = 96
-
-
-def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
-    folder = make_app(tmp_path, source="onnx_model")
-    require_ready(folder)
-    assert "torch" not in (folder / "requirements.txt").read_text()
-    assert len((folder / "main.py").read_text().splitlines()) <= 75
 
 
 # ---- Files of every form, made from the one of the example ----
@@ -141,10 +134,14 @@ FORMS = {
 }
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_app(tmp_path_factory.mktemp("onnx_model"), source="onnx_model")
+
+
 @pytest.fixture
-def network(tmp_path, monkeypatch):
+def network(folder, tmp_path, monkeypatch):
     """Return a function that loads a file as the app does."""
-    folder = make_app(tmp_path, source="onnx_model")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "network", raising=False)
     import network
@@ -354,7 +351,6 @@ def ask(client, file):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_click_on_an_example_shows_its_label(app, page, screenshot):
     page.goto(app[0])
     page.locator("button.gallery-item").first.click()
@@ -367,7 +363,6 @@ def test_a_click_on_an_example_shows_its_label(app, page, screenshot):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_programs_get_the_same_probabilities_a_csv_file_and_messages(app, right, tmp_path):
     for label, file in IMAGES.items():
         assert ask(app[1], file) == pytest.approx(right[label], abs=1e-3)
@@ -384,7 +379,6 @@ def test_programs_get_the_same_probabilities_a_csv_file_and_messages(app, right,
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_app_does_not_start_with_a_label_too_few(made, tmp_path):
     folder = make_app(tmp_path, source="onnx_model")
     (folder / "data/labels.txt").write_text("empty\ncrowded\n")
@@ -396,7 +390,6 @@ def test_the_app_does_not_start_with_a_label_too_few(made, tmp_path):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_network_that_was_trained_on_imagenet_says_what_pytorch_does(
     made,
     tmp_path,

@@ -51,7 +51,6 @@ def make_source(gallery, name="source", recipes="efficientnet_lite0"):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(600)
 def test_smaller_predicts_as_the_network_does_without_torch(
     folder,
     torchless_python,
@@ -71,7 +70,6 @@ def test_smaller_predicts_as_the_network_does_without_torch(
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(600)
 def test_the_activation_comes_along_and_another_preprocessing_is_noticed(folder, torchless_python):
     """A network for several labels at once, and one whose last layer is a softmax already."""
     source = make_source(folder.parent)

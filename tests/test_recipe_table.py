@@ -11,9 +11,9 @@ from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
-from test_new import copy_gallery, run
+from recipes_made import made_and_served, running, smoke_passes
 
+pytestmark = pytest.mark.recipes
 EXAMPLE = ROOT / "docs/starting_points/table/data/example.csv"
 TITLES, *FLOWERS = csv.reader(EXAMPLE.read_text().splitlines())
 LENGTHS = TITLES[1:5]
@@ -21,21 +21,9 @@ HEAD = ",".join(LENGTHS)
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 300}
 
 
-def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
-    require_ready(make_app(tmp_path, source="table"))
-
-
-def test_its_old_name_leads_to_the_new_one(tmp_path):
-    gallery = copy_gallery(tmp_path)
-    said = run(gallery, "new", "NAME=my_iris", "FROM=iris", works=False)
-    assert said == "The starting point iris is called table now: FROM=table\n"
-
-
 made, app = made_and_served("table")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_smoke_passes_and_compares_with_the_reference_predictions(made):
     smoke_passes(*made)
 
@@ -99,8 +87,6 @@ def right(app):
     return [row[6:9] for row in rows]
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_click_on_the_example_shows_thirty_predictions(app, page, screenshot):
     page.goto(app[0])
     page.get_by_text("example.csv").last.click()
@@ -132,8 +118,6 @@ FORMS = {
 FORMS["quoted decimal commas"] = b'"' + FORMS["quoted decimal commas"][:-1]
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_of_the_file_does_not_matter(send, right, form):
     summary, shown, data, (titles, *rows) = send(FORMS[form])
@@ -149,8 +133,6 @@ def test_the_form_of_the_file_does_not_matter(send, right, form):
     assert [cell.strip().replace(",", ".") for row in (titles, *rows) for cell in row[:6]] == flat
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_excel_is_read_with_its_numbers_and_texts(send, excel, right):
     numbers = [[row[0], *map(float, row[1:5]), row[5]] for row in FLOWERS]
     summary, *_, rows = send(excel(TITLES, *numbers), "a.xlsx")
@@ -163,8 +145,6 @@ def test_excel_is_read_with_its_numbers_and_texts(send, excel, right):
     assert data.startswith(b"\xef\xbb\xbf")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_wrong_cell_is_named_by_row_and_column_and_costs_its_own_row_only(send, excel, right):
     flowers = [row[:] for row in FLOWERS[:9]]
     flowers[1][2], flowers[2][3], flowers[3][4], flowers[5][1] = "", "n/a", "small", "1e99"
@@ -223,16 +203,12 @@ WRONG = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("message", WRONG)
 def test_what_is_no_table_or_has_two_meanings_gets_a_message(send, message):
     with pytest.raises(AppError, match=re.escape(message)):
         send(WRONG[message])
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_no_file_a_bomb_and_a_name_with_html_get_a_message(app, send, excel, tmp_path):
     import zipfile
 
@@ -249,8 +225,6 @@ def test_no_file_a_bomb_and_a_name_with_html_get_a_message(app, send, excel, tmp
         send("<b>x,y\n1,2\n1,2\n")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_other_columns_stay_as_they_were_and_no_formula_gets_out(send):
     own = [
         "-5",
@@ -293,8 +267,6 @@ for file in sys.argv[2:]:
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_100_000_rows_take_no_more_memory_than_4_000(made, tmp_path, kind):
     files = [tmp_path / f"{count}.{kind}" for count in (4_000, 100_000)]
@@ -376,8 +348,6 @@ for model in (
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_usual_models_of_scikit_learn_are_loaded(made, tmp_path):
     ended = subprocess.run([made[1], "-c", MODELS, made[0], tmp_path / "a.skops"], **OUTPUT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -418,8 +388,6 @@ NOT_LOADED = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("message", NOT_LOADED)
 def test_a_file_that_is_not_trusted_or_not_right_ends_the_start_with_a_message(
     made, tmp_path, message
@@ -450,8 +418,6 @@ skops.io.dump(model.fit(table, table["depth"] - 100 * (words == "Lund")), sys.ar
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_model_of_ones_own_with_words_numbers_below_zero_and_missing_values(made, tmp_path):
     folder = tmp_path / "app"
     shutil.copytree(made[0], folder)

@@ -266,7 +266,6 @@ def page(resnet, tmp_path_factory):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_every_answer_and_message_is_that_of_the_single_process(
     page, serve, classifier, photos, expected, tmp_path
 ):
@@ -285,7 +284,6 @@ def test_every_answer_and_message_is_that_of_the_single_process(
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_a_replica_that_is_killed_costs_nobody_an_answer(page, photos, expected):
     killed = []
 
@@ -299,7 +297,6 @@ def test_a_replica_that_is_killed_costs_nobody_an_answer(page, photos, expected)
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_who_finds_the_queue_full_is_told_so(page, photos, expected):
     predictions = page.ask_all(photos * 20, users=350)
     busy = [prediction for prediction in predictions if isinstance(prediction, str)]
@@ -310,7 +307,6 @@ def test_who_finds_the_queue_full_is_told_so(page, photos, expected):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_new_weights_are_rolled_out_and_no_request_is_dropped(page, resnet, photos, expected):
     weights = resnet.folder / "data" / "image_classification_resnet18.pth"
     new = weights.with_name("new")
@@ -332,7 +328,6 @@ def test_new_weights_are_rolled_out_and_no_request_is_dropped(page, resnet, phot
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_weights_that_cannot_be_used_change_nothing(page, resnet, photos):
     weights = resnet.folder / "data" / "image_classification_resnet18.pth"
     good, before = weights.read_bytes(), page.ask(photos[0])
@@ -346,7 +341,6 @@ def test_weights_that_cannot_be_used_change_nothing(page, resnet, photos):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_while_there_is_no_replica_the_page_says_so(page, resnet, photos):
     weights = resnet.folder / "data" / "image_classification_resnet18.pth"
     hidden = resnet.folder / "hidden"
@@ -417,7 +411,6 @@ def kill_node(process):
 
 
 @scaled
-@pytest.mark.timeout(900)
 def test_a_node_that_is_killed_costs_nobody_an_answer(
     head, second, classifier, photos, expected, tmp_path
 ):
@@ -466,7 +459,6 @@ def assert_whole(table, folder, expected):
 
 
 @scaled
-@pytest.mark.timeout(900)
 def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
     head, second, classifier, many, expected, tmp_path
 ):
@@ -496,7 +488,6 @@ def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_lists_and_parquet(classifier, photos, expected, tmp_path):
     """A list in CSV, predictions in Parquet; then those as the list, and predictions in CSV.
 
@@ -558,7 +549,6 @@ def test_a_mistake_gets_a_message_before_anything_is_installed(words, message):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_an_app_of_another_form_gets_a_message():
     status, printed = run("scale", "APP=hello")
     assert status != 0
@@ -566,7 +556,6 @@ def test_an_app_of_another_form_gets_a_message():
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_missing_weights_get_the_message_of_the_app(classifier, tmp_path):
     folder = tmp_path / "leaf"
     shutil.copytree(classifier("resnet").folder, folder)
@@ -581,7 +570,6 @@ def test_missing_weights_get_the_message_of_the_app(classifier, tmp_path):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_a_wrong_address_gets_a_message(classifier):
     app = f"APP={classifier('resnet').file}"
     for address in (f"127.0.0.1:{free_port()}", "head"):

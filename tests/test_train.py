@@ -254,7 +254,6 @@ def trained(tmp_path_factory, start):
 
 
 @training
-@pytest.mark.timeout(3600)
 def test_it_learns_and_writes_what_the_card_needs(trained):
     app, printed, _ = trained
     work, data = app / "training", app / "data"
@@ -287,7 +286,6 @@ def test_it_learns_and_writes_what_the_card_needs(trained):
 
 
 @training
-@pytest.mark.timeout(600)
 def test_the_app_names_the_right_kind_on_its_page(trained, page):
     folder = trained[0]
     app = App(("flower",), folder / "main.py", "")
@@ -307,7 +305,6 @@ def test_the_app_names_the_right_kind_on_its_page(trained, page):
 
 
 @training
-@pytest.mark.timeout(3600)
 def test_a_training_run_that_is_cut_off_continues_and_ends_with_the_same_weights(
     app, tmp_path, start
 ):
@@ -346,7 +343,6 @@ def test_a_training_run_that_is_cut_off_continues_and_ends_with_the_same_weights
 
 
 @training
-@pytest.mark.timeout(1800)
 def test_it_stops_early_when_nothing_is_learned_any_more(app, tmp_path, start):
     program = app / "train_model.py"
     code = program.read_text().replace("PATIENCE = 5", "PATIENCE = 1")
@@ -360,7 +356,6 @@ def test_it_stops_early_when_nothing_is_learned_any_more(app, tmp_path, start):
 
 
 @training
-@pytest.mark.timeout(1800)
 def test_no_memory_no_room_and_a_damaged_image_get_a_message(app, tmp_path, start):
     data = tmp_path / "data"
     md5 = make_data_set(data, dict.fromkeys(SPLITS, 1))
@@ -389,7 +384,6 @@ def test_no_memory_no_room_and_a_damaged_image_get_a_message(app, tmp_path, star
 
 
 @training
-@pytest.mark.timeout(3600)
 def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
     app = make_app(tmp_path, "own_images")
     assert not (app / "download_model.py").exists()

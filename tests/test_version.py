@@ -8,7 +8,6 @@ import sys
 
 import pytest
 import requests
-from conftest import CLASSIFIERS, ROOT
 from gradio_client import handle_file
 from playwright.sync_api import expect
 from random_weights import make_checkpoint
@@ -62,12 +61,3 @@ def test_the_version_changes_with_the_code_that_runs_and_with_the_weights(classi
         before = version_of(folder)
     (folder / "data" / "image_classification_resnet18.pth").write_bytes(b"others")
     assert not version_of(folder).endswith(model)
-
-
-def test_steps_of_the_workshop_have_no_version():
-    assert version_of(ROOT / "example_apps") == ""
-
-
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_a_main_py_is_short(classifier, name):
-    assert len((classifier(name).folder / "main.py").read_text().splitlines()) <= 75
