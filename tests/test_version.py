@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import requests
+from conftest import ROOT
 from gradio_client import handle_file
 from playwright.sync_api import expect
 from random_weights import make_checkpoint
@@ -61,3 +62,4 @@ def test_the_version_changes_with_the_code_that_runs_and_with_the_weights(classi
         before = version_of(folder)
     (folder / "data" / "image_classification_resnet18.pth").write_bytes(b"others")
     assert not version_of(folder).endswith(model)
+    assert version_of(ROOT / "example_apps") == ""  # steps of the workshop
