@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 import yaml
-from check import check, check_name
+from check import check_name
 from conftest import BASE_IMAGE, ROOT, engine_here
 from container.context import files_in_image
 from container.engine import call
@@ -75,16 +75,6 @@ def github(tmp_path):
 # --- the files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["hello", "sepia", "resnet", "sequences"])
-def test_each_new_folder_has_what_github_needs_and_is_ready_for_serve(tmp_path, source):
-    folder = new(copy_gallery(tmp_path), "leaf", source)
-    for name in ON_GITHUB:
-        places = [ROOT / name, TEMPLATE.parents[2] / name]
-        original = places[not name.startswith(".devcontainer")]
-        assert (folder / name).read_bytes() == original.read_bytes()
-    assert check(folder, folder / "main.py", allow_missing_weights=True) == []
-
-
 def test_a_copy_of_an_own_app_has_the_workflow_of_that_app(gallery):
     workflow = new(gallery, "leaf", "hello") / ".github" / "workflows" / "publish.yml"
     workflow.write_text("# my own\n")
@@ -128,15 +118,6 @@ def test_in_a_repository_of_its_own_weights_go_along_and_caches_do_not(gallery):
     ignore.write_text("\n".join(lines))
     shutil.rmtree(folder / ".git")
     assert in_git(folder) == committed - {"data/own.pth"}
-
-
-def test_a_codespace_has_the_python_of_the_images_and_docker():
-    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
-    settings = json.loads(re.sub(r"(?m)^//.*$", "", text))
-    python = BASE_IMAGE.removeprefix("python:").removesuffix("-slim")
-    assert settings["image"] == f"mcr.microsoft.com/devcontainers/python:{python}-bookworm"
-    assert any("/docker-in-docker:" in feature for feature in settings["features"])
-    assert settings["forwardPorts"] == [8080]
 
 
 # --- the workflow --------------------------------------------------------------------------------
