@@ -203,23 +203,6 @@ def test_commands_settings_options_and_files_exist(file):
             assert name in files, line
 
 
-@EACH_TEXT
-def test_an_image_has_words_for_those_who_cannot_see_it(file):
-    text = (ROOT / file).read_text(encoding="utf-8")
-    words = re.findall(r"!\[(.*?)\]\(", text, re.DOTALL) + re.findall(r'<img .*?alt="(.*?)"', text)
-    assert len(words) == len(re.findall(r"\([\w./-]+\.png\)|src=\"[\w./-]+\.png", text))
-    assert [alt for alt in words if len(alt) <= 20] == []
-
-
-def test_the_readme_shows_every_app():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for app in find_apps():
-        if app.is_step or app.folder in MODELS:
-            (row,) = [r for r in readme.splitlines() if f'src="docs/images/{app.name}.png"' in r]
-            assert f"| `{app.name}`" in row
-            assert str(app.file.relative_to(ROOT)).removesuffix("/main.py") in row
-
-
 def test_the_start_page_names_every_page_in_its_order():
     text = (DOCS / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"(?m)^\| \[.*?\]\((.*?)\) \|", text)
@@ -271,43 +254,24 @@ def check_app(url, case, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", marked("app: "))
+@pytest.mark.parametrize(
+    "block", [p for p in marked("app: ", "change: ", "saved as: ") if "{" in p.values[0].marker]
+)
 def test_an_app_in_the_text_works(block, launch, classifier, tmp_path, monkeypatch):
-    case = json.loads(block.marker.removeprefix("app: "))
-    if "folder" in case:
-        monkeypatch.chdir(classifier(case["folder"]).folder)
-    file = tmp_path / "app.py"
-    file.write_text(block.text, encoding="utf-8")
-    check_app(launch(file), case, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", marked("change: "))
-def test_a_change_in_the_text_can_be_made_and_works(
-    block, launch, classifier, tmp_path, monkeypatch
-):
-    _, name, case = block.marker.split(" ", 2)
-    folder = classifier(name).folder if name in CLASSIFIERS else tmp_path
-    if "folder" in json.loads(case):
-        monkeypatch.chdir(classifier(json.loads(case)["folder"]).folder)
+    """A whole one, one that a reader saves, or one that is changed."""
+    _, name, case = re.match(r"(app|change|saved as): (\S+ )?({.*)", block.marker).groups()
+    name, case, folder = (name or "").strip(), json.loads(case), tmp_path
     if block.saved:
         text = saved(block.saved, up_to=block)
-    else:
+    elif name:
         text = apply_change(find_app(name).file.read_text(encoding="utf-8"), block.text)
-    file = folder / "changed.py"
-    file.write_text(text, encoding="utf-8")
-    check_app(launch(file), json.loads(case), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", [p for p in marked("saved as: ") if "{" in p.values[0].marker])
-def test_a_saved_app_works(block, launch, classifier, tmp_path, monkeypatch):
-    case = json.loads(block.marker.split(" ", 3)[3])
-    if "folder" in case:
-        monkeypatch.chdir(classifier(case["folder"]).folder)
-    file = tmp_path / "app.py"
-    file.write_text(block.text, encoding="utf-8")
-    check_app(launch(file), case, tmp_path)
+    else:
+        text = block.text
+    if (of := case.get("folder", name)) in CLASSIFIERS:
+        folder = classifier(of).folder
+        monkeypatch.chdir(folder)
+    (folder / "changed.py").write_text(text, encoding="utf-8")
+    check_app(launch(folder / "changed.py"), case, tmp_path)
 
 
 def test_the_path_stays_short():
@@ -623,14 +587,6 @@ def test_messages_of_a_wrong_place_are_those_of_the_table(tmp_path):
     assert_in_table(printed, "ModuleNotFoundError: No module named 'gradio'")
 
 
-@pytest.mark.skipif(not shutil.which("docker"), reason="NO DOCKER here, to ask for its message")
-def test_the_message_of_a_docker_that_is_not_started_is_that_of_the_table():
-    nowhere = {**os.environ, "DOCKER_HOST": "unix:///var/run/no-docker.sock"}
-    printed = printed_by("docker", "ps", env=nowhere).replace("no-docker", "docker")
-    shown = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
-    assert_in_table(printed, f"{shown} Is the docker daemon running?")
-
-
 @pytest.mark.skipif(not engine_here(), reason="NO ENGINE for containers here")
 @pytest.mark.long
 def test_messages_of_a_container_are_those_of_the_table(tmp_path):
@@ -645,33 +601,23 @@ def test_messages_of_a_container_are_those_of_the_table(tmp_path):
     assert_in_table(printed, "start-script.sh: no such file or directory")
 
 
-OF_THE_GALLERY = """\
-scripts/apps.py: Which app? Set APP=..., such as APP=sepia.
-scripts/apps.py: There is no app "<resnt>".
-scripts/run.py: Port <8080> is taken, perhaps by an app in another terminal.
-resnet_image_classification/weights.py: <image_classification_resnet18.pth> is missing<.>
-resnet_image_classification/weights.py: <...> is damaged or was cut off<.>
-resnet_image_classification/download_model.py: Nothing was saved. Try --url (a mirror) or --file (a copy): see --help.
-example_apps/middleware.py: This file was never uploaded, or was deleted. Please upload it again.
-example_apps/middleware.py: This result is no longer available. Please send your input again.
-example_apps/middleware.py: This app has nothing at this address.
-example_apps/middleware.py: Send this as JSON, with Content-Type: application/json.
-example_apps/middleware.py: This is too large. Send up to <20> MB.
-example_apps/middleware.py: Too many files. Send up to <200> at once.
-example_apps/middleware.py: This function takes <3> value(s): see Use via API.
-example_apps/middleware.py: Too many people are using this app right now. Please try again in a minute.
-example_apps/middleware.py: The app's disk is full. Please try again later.
-scripts/container/engine.py: There is no <docker and no podman> here.
-scripts/container/engine.py: <docker> is installed, but its engine does not respond."""  # noqa: E501
+# what such messages of other programs begin with
+OF_OTHERS = ("OSError", "Uploads", "The parameters", "Weights", "Missing", "Attempting", "Found")
+OF_OTHERS += ("Queue", "Value")
 
 
-@pytest.mark.parametrize("line", OF_THE_GALLERY.splitlines())
-def test_messages_of_the_gallery_are_those_of_the_table(line):
-    file, _, message = line.partition(": ")
-    source = (ROOT / file).read_text(encoding="utf-8")
-    assert f"`{re.sub('[<>]', '', message)}`" in TROUBLE.read_text(encoding="utf-8")
-    for part in re.split("<.*?>", message):  # what the program fills in is between < and >
-        assert part.strip() in source
+def test_messages_of_the_gallery_are_those_of_the_table():
+    """Each sentence in it is in one of our programs, but for what the program fills in.
+
+    Those about images are below.
+    """
+    files = [*ROOT.glob("resnet_image_classification/*.py"), *ROOT.glob("scripts/**/*.py")]
+    code = "".join(re.sub(r'"\s*f?"', "", file.read_text(encoding="utf-8")) for file in files)
+    text = re.sub("(?s)\n## Images.*?\n## ", "", TROUBLE.read_text(encoding="utf-8"))
+    shown = re.findall(r"`([A-Z][^`]*\.)`", text)
+    for message in (text for text in shown if not text.startswith(OF_OTHERS)):
+        for part in re.split(r'\S*\.\.\.|"\w+"|\w*\d[\d:]*|docker and no podman', message):
+            assert part.strip() in code, message
 
 
 def test_messages_about_images_are_those_of_the_table(monkeypatch):
