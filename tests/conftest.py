@@ -43,7 +43,7 @@ SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 # how many cases Hypothesis tries in each test; `make fuzz` takes "long"
 common = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("short", max_examples=75, derandomize=True, database=None, **common)
-settings.register_profile("long", max_examples=2_500, print_blob=True, **common)
+settings.register_profile("long", max_examples=5_000, print_blob=True, **common)
 settings.load_profile("short")
 
 

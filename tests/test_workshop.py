@@ -259,7 +259,7 @@ def check_app(url, case, folder):
 )
 def test_an_app_in_the_text_works(block, launch, classifier, tmp_path, monkeypatch):
     """A whole one, one that a reader saves, or one that is changed."""
-    _, name, case = re.match(r"(app|change|saved as): (\S+ )?({.*)", block.marker).groups()
+    _, name, case = re.match(r"(app|change|saved as): ([\w./-]+ )?({.*)", block.marker).groups()
     name, case, folder = (name or "").strip(), json.loads(case), tmp_path
     if block.saved:
         text = saved(block.saved, up_to=block)
