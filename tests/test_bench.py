@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from apps import find_app
-from conftest import SCRIPTS, in_thread, long
+from conftest import SCRIPTS, in_thread
 from maintain.bench import load, measure
 from PIL import Image
 
@@ -14,11 +14,7 @@ from PIL import Image
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "image"),
-    [
-        ("hello", "hello", "small"),
-        ("resnet", "classifier", "small"),
-        ("resnet", "classifier", "phone"),
-    ],
+    [("hello", "hello", "small"), ("resnet", "classifier", "phone")],
 )
 def test_users_of_an_app_get_predictions(serve, classifier, name, kind, image):
     served = serve(find_app("hello") if name == "hello" else classifier(name))
@@ -94,9 +90,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("result", "status", "shown"),
     [
-        long("name", 0, "right"),
+        ("name", 0, "right"),
         ("(name if len(greeted) < 210 else greeted[-2])", 1, "wrong"),
-        long("(name if len(greeted) < 210 else greeted[1000])", 1, "lost"),
+        ("(name if len(greeted) < 210 else greeted[1000])", 1, "lost"),
         ("'everybody'", "The app gives two users the same: nothing can be checked.", ""),
     ],
 )

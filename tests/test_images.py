@@ -18,7 +18,7 @@ import torch
 from apps import find_app
 from calls import ask, upload
 from calls import call as call_url
-from conftest import BASE_IMAGE, engine_here, long
+from conftest import BASE_IMAGE, engine_here
 from container import images
 from container.engine import MORE, Container, call
 from PIL import Image
@@ -164,10 +164,7 @@ CHANGES = [
 
 
 @needs_engine
-@pytest.mark.parametrize(
-    ("change", "failure"),
-    [CHANGES[0], *(long(*each) for each in CHANGES[1:4]), CHANGES[4]],
-)
+@pytest.mark.parametrize(("change", "failure"), CHANGES)
 @pytest.mark.long
 def test_an_image_that_serve_would_not_run_well_is_caught(built, tmp_path, change, failure):
     (tmp_path / "Dockerfile").write_text(f"FROM {built}\n{change}\n")

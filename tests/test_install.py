@@ -151,13 +151,6 @@ def test_constraints_choose_the_version_and_a_change_of_them_counts(install, tmp
         assert version(tmp_path, "leaf") == version_
 
 
-@pytest.mark.slow
-def test_only_the_packages_asked_for(install, tmp_path):
-    assert install("leaf==1.0", "torch==2.0", only=["leaf"]).returncode == 0
-    assert version(tmp_path, "leaf") == "1.0"
-    assert version(tmp_path, "torch") == ""
-
-
 @pytest.mark.long
 def test_a_package_that_cannot_be_had_gives_a_message_and_is_tried_again(install, tmp_path):
     ended = install("leaf==9.9")
@@ -179,9 +172,10 @@ def test_an_environment_that_was_left_half_made_is_mended(install, tmp_path):
     assert version(tmp_path, "leaf") == "1.0"
 
 
-@pytest.fixture
-def foreign(tmp_path):
-    """Environments in which pip is to install elsewhere, or sees packages of another Python."""
+@pytest.mark.parametrize("name", ["pip.conf", "PIP_TARGET", "PYTHONPATH"])
+@pytest.mark.long
+def test_settings_meant_for_another_python_change_nothing(install, tmp_path, name):
+    """By which pip is to install elsewhere, or sees packages of another Python."""
     (tmp_path / "pip.conf").write_text("[install]\nuser = true\n")
     module = tmp_path / "module"  # as a cluster's `module load` puts it into PYTHONPATH
     (module / "leaf-1.0.dist-info").mkdir(parents=True)
@@ -189,19 +183,12 @@ def foreign(tmp_path):
     (module / "leaf.py").write_text("raise ImportError('of another Python')\n")
     for name in ("pip", "ensurepip"):
         (module / f"{name}.py").write_text("raise ImportError('of another Python')\n")
-    return {
-        "PIP_USER": {"PIP_USER": "1"},
+    settings = {
         "pip.conf": {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")},
         "PIP_TARGET": {"PIP_TARGET": str(tmp_path / "target")},
-        "PIP_PREFIX": {"PIP_PREFIX": str(tmp_path / "prefix")},
         "PYTHONPATH": {"PYTHONPATH": str(module)},
     }
-
-
-@pytest.mark.parametrize("name", ["PIP_USER", "pip.conf", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"])
-@pytest.mark.long
-def test_settings_meant_for_another_python_change_nothing(install, tmp_path, foreign, name):
-    ended = install("leaf==1.0", **foreign[name])
+    ended = install("leaf==1.0", **settings[name])
     assert ended.returncode == 0, ended.stdout
     assert version(tmp_path, "leaf") == "1.0"
 

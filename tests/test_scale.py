@@ -24,7 +24,7 @@ import requests
 import torch
 from apps import find_app
 from calls import call, upload
-from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
+from conftest import ROOT, SCRIPTS, import_app
 from maintain.bench.photos import make_photo
 from sample_images import save_all
 from scale import cluster, form
@@ -42,12 +42,9 @@ scaled = pytest.mark.scale
 # --- without Ray ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n == "resnet" else pytest.mark.scale) for n in CLASSIFIERS]
-)
-def test_the_two_halves_of_an_app_predict_as_the_whole(classifier, name):
+def test_the_two_halves_of_an_app_predict_as_the_whole(classifier):
     """What a replica runs, and what the page runs, with a function between them."""
-    app = classifier(name)
+    app = classifier("resnet")
     tree = form.read(app)
     replica = form.run(form.up_to_model(tree), app, "replica")
     assert not {"gr", "settings", "demo"} & {*vars(replica)}  # no page in a replica
