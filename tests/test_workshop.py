@@ -62,7 +62,7 @@ def names_in(folder):
 
 
 FILES = names_in(ROOT)
-EACH_TEXT = pytest.mark.parametrize("file", sorted(f for f in FILES if f.endswith(".md")))
+TEXTS = [ROOT / name for name in sorted(FILES) if name.endswith(".md")]
 TROUBLE = DOCS / "reference" / "trouble.md"
 ADDRESS = "http://localhost:8080"
 MODELS = [find_app(name).folder for name in CLASSIFIERS]
@@ -84,10 +84,11 @@ def test_a_listing_that_differs_is_found_and_rewritten():
     assert updated(changed) == text
 
 
-@pytest.mark.parametrize("block", marked("part of: "))
-def test_a_part_occurs_in_its_file(block):
-    content = (ROOT / block.marker.removeprefix("part of: ")).read_text(encoding="utf-8")
-    assert block.text in content
+def test_a_part_occurs_in_its_file():
+    for block in BLOCKS:
+        if block.marker.startswith("part of: "):
+            file = ROOT / block.marker.removeprefix("part of: ")
+            assert block.text in file.read_text(encoding="utf-8"), block.place
 
 
 def test_every_block_says_what_is_done_with_it():
@@ -106,11 +107,12 @@ def test_a_block_that_is_run_by_a_test_names_one():
             assert f"\ndef {block.marker.removeprefix('run by: ')}(" in tests, block.place
 
 
-@pytest.mark.parametrize("block", marked("tree: "))
-def test_a_tree_names_what_is_in_its_folder(block):
-    listed = re.findall(r"(?m)^[├└]── (\S+)", block.text)
-    names = names_in(ROOT / block.marker.removeprefix("tree: "))
-    assert sorted(listed) == sorted({name.split("/")[0] for name in names})
+def test_a_tree_names_what_is_in_its_folder():
+    for block in BLOCKS:
+        if block.marker.startswith("tree: "):
+            listed = re.findall(r"(?m)^[├└]── (\S+)", block.text)
+            names = names_in(ROOT / block.marker.removeprefix("tree: "))
+            assert sorted(listed) == sorted({name.split("/")[0] for name in names}), block.place
 
 
 @pytest.mark.parametrize("folder", [ROOT / "scripts", *MODELS], ids=lambda folder: folder.name)
@@ -137,18 +139,17 @@ def anchors(file):
     return found
 
 
-@EACH_TEXT
-def test_links_anchors_and_images_resolve(file):
-    file = ROOT / file
-    text = re.sub(r"`[^`\n]*`", "", without_blocks(file))
-    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
-    for link in links:
-        if not re.match(r"[a-z]+:", link):
-            path, _, anchor = link.partition("#")
-            target = (file.parent / path).resolve() if path else file
-            assert target.exists(), link
-            assert target.is_relative_to(ROOT), link
-            assert not anchor or anchor in anchors(target), link
+def test_links_anchors_and_images_resolve():
+    for file in TEXTS:
+        text = re.sub(r"`[^`\n]*`", "", without_blocks(file))
+        links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+        for link in links:
+            if not re.match(r"[a-z]+:", link):
+                path, _, anchor = link.partition("#")
+                target = (file.parent / path).resolve() if path else file
+                assert target.exists(), (file, link)
+                assert target.is_relative_to(ROOT), (file, link)
+                assert not anchor or anchor in anchors(target), (file, link)
 
 
 def code(file):
@@ -158,27 +159,27 @@ def code(file):
     return lines + re.findall(r"`([^`]+)`", without_blocks(file))
 
 
-@EACH_TEXT
-def test_commands_and_their_settings_exist(file):
-    for line in code(ROOT / file):
-        command = r"(?:^|\s{2})(?:make|python3? scripts|\.\\make) ([a-z][a-z-]*)"
-        if (found := re.search(command, line)) and found[1] != "help":
-            settings = settings_of(COMMANDS[found[1]])
-            assert {*re.findall(r"\b([A-Z_]+)=", line)} <= settings.keys(), line
+def test_commands_and_their_settings_exist():
+    command = r"(?:^|\s{2})(?:make|python3? scripts|\.\\make) ([a-z][a-z-]*)"
+    for file in TEXTS:
+        for line in code(file):
+            if (found := re.search(command, line)) and found[1] != "help":
+                settings = settings_of(COMMANDS[found[1]])
+                assert {*re.findall(r"\b([A-Z_]+)=", line)} <= settings.keys(), (file, line)
 
 
-@EACH_TEXT
-def test_files_that_are_named_exist(file):
+def test_files_that_are_named_exist():
     """Or a block of a text makes them, or its reader has them."""
     files = {Path(name).name for name in FILES} | {Path(path).name for path in SAVED.values()}
     files |= {app.weights.name for app in find_apps() if app.weights}  # fetched, not kept
     files |= {"best.pth", "weights.pth", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth"}
     files |= {"labels.txt", "classes.txt", "app.py", "call.py", "call.mjs", "train.sh"}
-    files |= {"layout_app.py", "quick_app.py"}
-    files |= {"model.keras", "picture.py"}  # the latter in older copies, before it was image.py
-    for line in code(ROOT / file):
-        named = re.findall(r"([\w-]+\.(?:py|md|sh|txt|pth|cff|diff|mjs|keras))\b", line)
-        assert {*named} <= files, line
+    files |= {"layout_app.py", "quick_app.py", "model.keras"}
+    files |= {"picture.py"}  # in older copies, before it was called image.py
+    for file in TEXTS:
+        for line in code(file):
+            named = re.findall(r"([\w-]+\.(?:py|md|sh|txt|pth|cff|diff|mjs|keras))\b", line)
+            assert {*named} <= files, (file, line)
 
 
 def test_the_start_page_names_every_page_in_its_order():
@@ -550,12 +551,6 @@ def test_messages_of_a_model_are_those_of_the_table(tmp_path, monkeypatch):
     shown = "Attempting to deserialize object on a CUDA device but"
     shown += " torch.cuda.is_available() is False."
     assert_in_table(message_of(lambda: torch.load(file)), shown)
-
-
-def printed_by(*command, **options):
-    ended = run(*command, **options)
-    assert ended.returncode
-    return ended.stdout + ended.stderr
 
 
 # what such messages of other programs begin with
