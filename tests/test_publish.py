@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 
@@ -18,7 +17,6 @@ from check import check_name
 from conftest import BASE_IMAGE, ROOT, engine_here
 from container.context import files_in_image
 from container.engine import call
-from container.smoke import SERVE, START_SCRIPT
 from registry import registry
 from test_new import ON_GITHUB, copy_gallery, new
 
@@ -137,15 +135,6 @@ def test_the_workflow_may_do_no_more_than_it_needs():
     assert run == [f"bash .github/publish.sh {name}" for name in ORDER]
     (with_token,) = [step for step in STEPS.values() if "github.token" in str(step)]
     assert with_token["run"].endswith("publish")
-
-
-def test_the_workflow_tries_an_image_as_docker_smoke_does():
-    script = SCRIPT.read_text(encoding="utf-8")
-    command = re.search(r"docker run (?:.*\\\n)*.*", script)[0]
-    words = shlex.split(command.replace("\\\n", " "))
-    start = words.index(SERVE[0])
-    assert words[start : start + len(SERVE)] == SERVE
-    assert words[start + len(SERVE) :] == ["--entrypoint", "/bin/sh", "$IMAGE", *START_SCRIPT]
 
 
 @pytest.mark.parametrize("number", ["1", "27"])

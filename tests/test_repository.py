@@ -10,9 +10,7 @@ import sys
 import new as make_new
 import pytest
 from apps import App
-from container import build, smoke
-from origin import GALLERY
-from server import Failed
+from container import build
 from test_new import OUTPUT, copy_gallery, files, left, new, run
 
 SOURCES = ["hello", "sepia", "flower", "sequences"]
@@ -72,13 +70,6 @@ def test_without_git_or_with_one_that_knows_nobody_there_is_the_folder_all_the_s
     assert "main.py" in git(folder, "ls-files")
 
 
-def test_a_hook_of_another_repository_does_not_lead_git_there(gallery):
-    git(gallery, "init", "--quiet")
-    folder, _ = new_out(gallery, **ADA, GIT_DIR=str(gallery / ".git"))
-    assert git(gallery, "ls-files") == []
-    assert "main.py" in git(folder, "ls-files")
-
-
 def test_a_wrong_out_gets_a_message(gallery):
     before = files(gallery.parent)
     for out, message in (
@@ -118,21 +109,6 @@ def test_an_image_says_where_the_code_of_its_repository_is(tmp_path, remote, sou
         git(tmp_path, "remote", "add", "origin", remote)
     found = build.source(App(("leaf",), tmp_path / "main.py", ""))
     assert found == ({"SOURCE": source} if source else {})
-
-
-@pytest.mark.parametrize("source", [GALLERY, "https://github.com/ada/leaf", ""])
-def test_the_image_of_a_copy_must_not_say_that_its_code_is_in_the_gallery(
-    tmp_path, monkeypatch, source
-):
-    monkeypatch.setattr(smoke.engine, "ask", lambda *_: source)
-    app = App(("leaf",), tmp_path / "main.py", "")
-    smoke.check_labels(["docker"], "leaf:v1", app)  # an app of the gallery itself
-    (tmp_path / "copied_from.json").touch()
-    if source != GALLERY:
-        assert smoke.check_labels(["docker"], "leaf:v1", app).startswith(source or "no address")
-    else:
-        with pytest.raises(Failed, match="write ARG SOURCE="):
-            smoke.check_labels(["docker"], "leaf:v1", app)
 
 
 # --- what a copy says ----------------------------------------------------------------------------

@@ -203,20 +203,3 @@ def test_a_page_that_does_not_respond_fails_the_job_and_is_no_issue(look):
 
 
 # --- the linters ---------------------------------------------------------------------------------
-
-
-def test_each_shell_script_and_step_is_looked_at(tmp_path):
-    scripts = {
-        *subprocess.run(
-            ["git", "ls-files", "*.sh", ".ci/run"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-    }
-    assert {str(ROOT / name) for name in scripts} == {*lint.shell_scripts()}
-    pytest.importorskip("ruamel.yaml")
-    steps = [lint.Path(file).read_text() for file in lint.write_steps(tmp_path)]
-    wanted = [step["run"] for name, step in STEPS if "run" in step and "windows" not in name]
-    assert sorted(steps) == sorted(wanted)
