@@ -17,7 +17,7 @@ import requests
 import sample_images
 import torch
 from apps import find_app
-from calls import ask, send, upload
+from calls import ask, classify, send, upload
 from conftest import ROOT, import_app, import_file, run_main, slow
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -58,11 +58,6 @@ def client(served, tmp_path):
 @pytest.fixture(scope="module")
 def good_images(tmp_path_factory):
     return sample_images.save_all(tmp_path_factory.mktemp("images"))
-
-
-def classify(client, file):
-    prediction = client.predict(handle_file(str(file)), api_name="/predict")
-    return {row["label"]: row["confidence"] for row in prediction["confidences"]}
 
 
 def reference(app, file):

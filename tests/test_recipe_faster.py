@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from gradio_client import handle_file
+from calls import classify
 from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import environment, make_app, running, use_trained_network
@@ -17,14 +17,6 @@ from torchvision.models import ResNet18_Weights
 
 pytestmark = pytest.mark.recipes
 LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
-
-
-def probabilities(prediction):
-    return {row["label"]: row["confidence"] for row in prediction["confidences"]}
-
-
-def ask(client, photo):
-    return probabilities(client.predict(handle_file(str(photo)), api_name="/predict"))
 
 
 def check_predictions(client, network, tolerance):
@@ -36,7 +28,9 @@ def check_predictions(client, network, tolerance):
         right[photo] = dict(zip(LABELS, scores.softmax(0).tolist(), strict=True))
     with ThreadPoolExecutor(8) as users:
         photos = [*PHOTOS] * 6
-        for photo, found in zip(photos, users.map(lambda p: ask(client, p), photos), strict=True):
+        for photo, found in zip(
+            photos, users.map(lambda p: classify(client, p), photos), strict=True
+        ):
             assert next(iter(found)) == PHOTOS[photo]
             for label, probability in found.items():
                 assert probability == pytest.approx(right[photo][label], abs=tolerance), photo

@@ -11,6 +11,7 @@ import pytest
 import requests
 import sample_images
 import tifffile
+from calls import classify
 from conftest import import_file
 from gradio.media import get_image
 from gradio_client import handle_file
@@ -212,9 +213,8 @@ def test_the_trained_network_predicts_as_for_the_same_photo_with_8_bits(folder, 
             file = handle_file(str(tmp_path / name))
             chosen = [*map(float, chosen), 0, 0][:2]
             seen = client.predict(file, *chosen, api_name="/open_tiff")
-            for sent in [handle_file(seen), file][: 1 if any(chosen) else 2]:
-                prediction = client.predict(sent, api_name="/predict")
-            prediction = {row["label"]: row["confidence"] for row in prediction["confidences"]}
+            for sent in [seen, tmp_path / name][: 1 if any(chosen) else 2]:
+                prediction = classify(client, sent)
             return prediction, np.asarray(Image.open(seen), "int16")
 
         same = [("colours.tif", "colours.png"), ("stack.tif 3", "grey.png")]

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import sample_images
+from calls import classify
 from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
@@ -285,11 +286,6 @@ def test_a_list_of_labels_is_read_as_windows_writes_it_or_refused(tmp_path, netw
 made, app = made_and_served("onnx_model", recipes="many_images")  # with a table of many images, too
 
 
-def ask(client, file):
-    prediction = client.predict(handle_file(str(file)), api_name="/predict")
-    return {row["label"]: row["confidence"] for row in prediction["confidences"]}
-
-
 @pytest.mark.recipes
 def test_a_click_on_an_example_shows_its_label(app, page, screenshot):
     page.goto(app[0])
@@ -305,7 +301,7 @@ def test_a_click_on_an_example_shows_its_label(app, page, screenshot):
 @pytest.mark.recipes
 def test_programs_get_the_same_probabilities_a_csv_file_and_messages(app, right, tmp_path):
     for label, file in IMAGES.items():
-        assert ask(app[1], file) == pytest.approx(right[label], abs=1e-3)
+        assert classify(app[1], file) == pytest.approx(right[label], abs=1e-3)
     files = [handle_file(str(file)) for file in IMAGES.values()]
     table, csv = app[1].predict(files, api_name="/predict_many")
     assert [row[1].rpartition(" ")[0] for row in table["data"]] == LABELS
@@ -315,7 +311,7 @@ def test_programs_get_the_same_probabilities_a_csv_file_and_messages(app, right,
         app[1].predict(None, api_name="/predict")
     for file in sample_images.save_bad_ones(tmp_path).values():
         with pytest.raises(AppError, match="cannot be read as an image"):
-            ask(app[1], file)
+            classify(app[1], file)
 
 
 @pytest.mark.recipes
@@ -345,7 +341,7 @@ def test_a_network_that_was_trained_on_imagenet_says_what_pytorch_does(
             with torch.inference_mode():
                 scores = trained_network(by_hand(Image.open(photo).convert("RGB"))[None])[0]
             right = dict(zip(labels, scores.softmax(0).tolist(), strict=True))
-            found = ask(client, photo)
+            found = classify(client, photo)
             assert next(iter(found)) == label
             assert found == pytest.approx({name: right[name] for name in found}, abs=1e-3)
 

@@ -8,11 +8,12 @@ import sys
 
 import onnx
 import pytest
+from calls import classify
 from conftest import engine_here
 from recipes_made import environment, make_app, running
 from test_classifiers import RunsACommand
 from test_labels_and_preprocessing import PHOTOS, trained_network  # noqa: F401
-from test_recipe_faster import ask, check_page, check_predictions
+from test_recipe_faster import check_page, check_predictions
 
 
 @pytest.fixture
@@ -78,14 +79,14 @@ def test_the_activation_comes_along_and_another_preprocessing_is_noticed(folder,
     main.write_text(text.replace("nn.Softmax(dim=1)", "nn.Sigmoid()"))
     export(source, folder)
     with running(folder, torchless_python) as (_, client):
-        several = ask(client, next(iter(PHOTOS)))
+        several = classify(client, next(iter(PHOTOS)))
     assert sum(several.values()) > 1.5
     own = ["model = torch.nn.Sequential(model, activation)", "activation = torch.nn.Identity()"]
     end = "# ---- End of your model"
     main.write_text(text.replace(end, "\n".join([*own, end])))
     export(source, folder)
     with running(folder, torchless_python) as (_, client):
-        once = ask(client, next(iter(PHOTOS)))
+        once = classify(client, next(iter(PHOTOS)))
     assert max(once.values()) > 0.5  # a second softmax would make all 1,000 nearly equal
     before = (folder / "data" / "model.onnx").read_bytes()
     main.write_text(text.replace(".transforms()", ".transforms(resize_size=232)"))
