@@ -5,7 +5,6 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-import sample_images
 import tifffile
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
@@ -114,19 +113,9 @@ def test_the_form_of_the_file_does_not_matter(count, tmp_path):
 def test_what_cannot_be_counted_right_gets_a_message_and_the_app_goes_on(app, count, tmp_path):
     with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
         count(None)
-    for file in sample_images.save_bad_ones(tmp_path).values():
-        with pytest.raises(AppError, match="cannot be read as an image"):
-            count(file)
-    Image.new("1", (14_000, 14_000)).save(tmp_path / "bomb.png")
-    with pytest.raises(AppError, match="over 50 megapixels"):
-        count(tmp_path / "bomb.png")
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 64, 64), "uint16"))
     with pytest.raises(AppError, match="more than one plane or channel"):
         count(tmp_path / "stack.tif")
-    frames = [Image.new("L", (50, 60)), Image.new("L", (50, 60), 200)]
-    frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
-    with pytest.raises(AppError, match="This file has 2 frames"):
-        count(tmp_path / "animated.png")
     for value in (0, 100, 255):
         with pytest.raises(AppError, match="have the same value: there is nothing to find"):
             count(np.full((50, 60), value, "uint8"))

@@ -1,7 +1,6 @@
 """The recipe `many_images`: many files or ZIP files at once, a table, and a CSV file."""
 
 import csv
-import io
 import re
 import struct
 import threading
@@ -145,22 +144,15 @@ def test_a_zip_file_is_judged_by_what_it_unpacks_to_not_by_what_it_claims(
     assert "is damaged in the ZIP file" in classify(many, small)["b.png"][1]
 
 
-def test_no_file_name_becomes_a_formula_or_a_cell_of_its_own(many, tmp_path):
-    names = ['=HYPERLINK("http://a.b")', "+1.png", "-1.png", "@a", " =1", "a;=1", 'a";=1', "＝1"]
-    names += ["a\n=1", "a\t=1", "\ud800.png", "a,=1", "a\x01.png", "a\\x01.png", "'=1", '";"=1']
-    uploads = [{"path": "/gone", "orig_name": name} for name in names]
+def test_no_file_name_becomes_a_formula(many, tmp_path):
+    """Nor on the page, whose table can be copied; other names are in test_safe_csv.py."""
+    uploads = [{"path": "/gone", "orig_name": name} for name in ("=1", "a;=1", "ö.png")]
     rows = list(many.classify(uploads, predict, tmp_path))
     many.safe_csv.write(tmp_path / "a.csv", [many.COLUMNS, *rows])
-    text = (tmp_path / "a.csv").read_text(encoding="utf-8")
-    for delimiter in ",;\t":
-        for cells in csv.reader(io.StringIO(text), delimiter=delimiter):
-            assert not [cell for cell in cells if re.match(r"\s*[=+\-@＝＋－＠]", cell)]
-    header, *rows = csv.reader(io.StringIO(text))
-    assert header == many.COLUMNS
-    assert [row[0] for row in rows][:4] == [f"'{name}" for name in names[:4]]
-    assert len({row[0] for row in rows}) == len(names)
-    shown = many.shorten(many.classify(uploads, predict, tmp_path))
-    assert [row[0] for row in shown] == [row[0] for row in rows]  # the page's table can be copied
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as lines:
+        _, *written = csv.reader(lines)
+    for table in (written, many.shorten(rows)):
+        assert [row[0] for row in table] == ["'=1", "a;'=1", "ö.png"]
 
 
 @pytest.fixture(scope="module")

@@ -173,7 +173,7 @@ def test_one_volume_is_the_same_in_every_form(read_every):
         assert (told["mm"], told["low"], told["high"]) == ([*MM], 0, 800), name
 
 
-@pytest.mark.parametrize("name", ["pir.nii.gz", "sagittal.zip", "JPEGLosslessProcess14_1.zip"])
+@pytest.mark.parametrize("name", ["pir.nii.gz", "sagittal.zip"])
 def test_left_is_left_on_the_page_whatever_the_file(files, send, show, name):
     number, read, row, window, shown = send(files / "same" / name)
     assert number == pytest.approx(ML)
@@ -347,16 +347,3 @@ def test_without_a_volume_or_with_an_empty_window_there_is_a_message(made, app, 
     for low, high in ((5, 5), (6, 5), (None, 5)):
         with pytest.raises(AppError, match="black has to be lower than that for white"):
             show((1, 1, 1), low, high)
-
-
-def test_its_example_is_what_its_program_makes(made):
-    before = (made[0] / "data" / "example.nii.gz").read_bytes()
-    assert before == EXAMPLE.read_bytes()
-    subprocess.run([made[1], made[0] / "make_example.py"], check=True, timeout=100)
-    code = "import sys, json, nibabel as nib\nimage = nib.load(sys.argv[1])\n"
-    code += "print(json.dumps([image.affine.tolist(), image.get_fdata().sum()]))"
-    after = [
-        json.loads(subprocess.check_output([made[1], "-c", code, file], timeout=60))
-        for file in (EXAMPLE, made[0] / "data" / "example.nii.gz")
-    ]
-    assert after[0] == after[1]

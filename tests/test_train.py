@@ -212,14 +212,6 @@ def test_wrong_files_get_a_message(training_data, training_set, tmp_path):
         training_data.check(start, "sha256", "dcbb9e9d")
 
 
-@pytest.mark.long
-def test_the_program_says_what_to_bring_where_there_is_no_network(app):
-    message = run([sys.executable, app / "train_model.py"])
-    folder = app / "training" / "flowers-102"
-    for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat"):
-        assert f"~vgg/data/flowers/102/{name}\n  as {folder / name}\n" in message + "\n"
-
-
 def test_an_image_and_a_copy_have_no_training_in_them(app):
     (app / "training").mkdir()
     (app / "training" / "checkpoint.pth").write_text("large")
