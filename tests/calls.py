@@ -8,6 +8,10 @@ from gradio_client import handle_file
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
 LONGEST_S = 300
+# what the guard says
+BUSY = "Too many people are using this app right now. Please try again in a minute."
+NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
+NO_ADDRESS = "The app does not open web addresses. Please download the file first and send that."
 
 
 def send(url, content, name="image.jpg"):

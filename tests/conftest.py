@@ -66,16 +66,6 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
 
 
-def slow(*names):
-    """Return cases of a test that `make test-quick` leaves out."""
-    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
-def long(*values):
-    """Return a case of a test that `make test` leaves to `make test-long`."""
-    return pytest.param(*values, marks=pytest.mark.long)
-
-
 class Served(NamedTuple):
     """A running app: its address, the folder for temporary files, what it prints."""
 
@@ -278,24 +268,24 @@ def make():
     return run_make
 
 
+def is_taken(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextlib.contextmanager
 def workshop_ports():
     """Take ports 8080 and 9000, for commands as the workshop gives them: one test at a time."""
     with (Path(tempfile.gettempdir()) / "gallery-tests-ports.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests of several files run side by side
         deadline = time.monotonic() + 20  # for the program that had them last
-        while taken := [port for port in (8080, 9000) if is_open(port)]:
+        while taken := [port for port in (8080, 9000) if is_taken(port)]:
             if time.monotonic() > deadline:
                 pytest.skip(
                     f"PORT {taken[0]} IS TAKEN on this machine; the text's commands need it"
                 )
             time.sleep(0.5)
         yield
-
-
-def is_open(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

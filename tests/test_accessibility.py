@@ -10,7 +10,7 @@ import pytest
 import sample_images
 from apps import find_app
 from axe_playwright_python.sync_playwright import Axe
-from conftest import STEPS, long
+from conftest import STEPS
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,6 @@ def open_app(page, serve, classifier):
     [
         *((name, "light") for name in ("sepia", "examples", "progress", "themed", "resnet")),
         *((name, "dark") for name in ("themed", "resnet")),  # others have the colours of resnet
-        *(long(name, "dark") for name in ("sepia", "examples", "progress")),
     ],
 )
 def test_axe_finds_nothing_serious_of_our_own(open_app, page, name, scheme):

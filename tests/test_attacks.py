@@ -17,11 +17,10 @@ import aiohttp
 import pytest
 import requests
 import sample_images
-from calls import ask, call, upload
+from calls import BUSY, ask, call, upload
 from conftest import ROOT, run_async, started_main, wait_for
 from gradio_client import Client
 
-BUSY = "Too many people are using this app right now. Please try again in a minute."
 ATTACKED = """
 import asyncio, time
 

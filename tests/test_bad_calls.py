@@ -14,14 +14,13 @@ from pathlib import Path
 import pytest
 import requests
 import sample_images
-from calls import FILE, call, send, upload
+from calls import FILE, NO_UPLOAD, call, send, upload
 from conftest import ROOT, started_main
 from playwright.sync_api import expect
 
 DEEP = json.loads("[" * 900 + "]" * 900)
 MARKUP = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 JSON = {"Content-Type": "application/json"}
-NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
 NO_FUNCTION = "There is no such function, or it runs in the browser only."
 
 

@@ -18,7 +18,7 @@ import sample_images
 import torch
 from apps import find_app
 from calls import ask, classify, send, upload
-from conftest import ROOT, import_app, import_file, run_main, slow
+from conftest import CLASSIFIERS, ROOT, import_app, import_file, run_main
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -76,7 +76,8 @@ def reference(app, file):
     return {LABELS[name][i]: p for p, i in zip(*map(torch.Tensor.tolist, top), strict=True)}
 
 
-@pytest.mark.parametrize("app", ["resnet", *slow("flower", "vgg11")], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("app", CLASSIFIERS, indirect=True)
 def test_the_five_most_likely_labels_with_their_probabilities(app, client, good_images):
     prediction = classify(client, good_images["rgb.png"])
     assert prediction == pytest.approx(reference(app, good_images["rgb.png"]), rel=1e-3)

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 import requests
 import sample_images
+from calls import NO_UPLOAD
 from conftest import ROOT, nginx_before, started_main, wait_for
 from gradio_client import Client
 from maintain.browser import find_browser
 from playwright.sync_api import expect
 from server import Server, free_port
 
-NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 

@@ -12,6 +12,7 @@ import time
 
 import aiohttp
 import pytest
+from calls import BUSY
 from conftest import Served, nginx_before, run_async, run_main
 from maintain.bench import users
 from maintain.bench.load import same
@@ -21,7 +22,6 @@ from playwright.sync_api import expect
 from server import free_port
 
 pytestmark = pytest.mark.slow
-BUSY = "Too many people are using this app right now. Please try again in a minute."
 LONG = 300  # an image of this width takes 20 s
 
 

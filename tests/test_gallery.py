@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 from apps import find_app, find_apps
-from calls import FILE, ask, call, send, told, upload
+from calls import FILE, NO_ADDRESS, NO_UPLOAD, ask, call, send, told, upload
 from check import check
 from conftest import ROOT, STEPS, run_main
 from gradio.media import get_image
@@ -28,9 +28,7 @@ from test_accessibility import serious
 pytestmark = pytest.mark.slow
 
 IMAGE = Path(get_image("lion.jpg"))
-NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
 SHOWN = [*STEPS[:4], "shout", *STEPS[4:], "cells", "colonies", "resnet"]
-NO_ADDRESS = "The app does not open web addresses. Please download the file first and send that."
 HAS_THEME = "[...document.querySelectorAll('link')].some(e => /theme.css/.test(e.href) && e.sheet)"
 CELLS = '"""Cells."""\nimport gradio as gr, helper\ngr.Interface(helper.f, None, "text").launch()'
 ADDED = {

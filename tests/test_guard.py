@@ -18,13 +18,11 @@ import pytest
 import requests
 import sample_images
 from apps import find_app
-from calls import FILE, told, upload
+from calls import FILE, NO_ADDRESS, NO_UPLOAD, told, upload
 from conftest import ROOT, started_main
 from server import free_port
 
-MESSAGE = "This file was never uploaded, or was deleted. Please upload it again."
-NO_ADDRESS = "The app does not open web addresses. Please download the file first and send that."
-REFUSED = (422, MESSAGE), (422, NO_ADDRESS)
+REFUSED = (422, NO_UPLOAD), (422, NO_ADDRESS)
 NOTHING = {"detail": "This app has nothing at this address."}
 
 

@@ -22,7 +22,7 @@ import pytest
 import requests
 import torch
 from apps import find_app
-from calls import call, upload
+from calls import BUSY, call, upload
 from conftest import ROOT, SCRIPTS, import_app
 from maintain.bench.photos import make_photo
 from sample_images import save_all
@@ -34,7 +34,6 @@ from workshop_blocks import run_by
 BIN = ROOT / ".venv-scale" / "bin"
 NOT_THERE = "The model is being restarted"
 MACOS_TEMPORARY = "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T"
-BUSY = "Too many people are using this app right now. Please try again in a minute."
 scaled = pytest.mark.scale
 
 
