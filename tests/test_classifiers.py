@@ -145,28 +145,6 @@ def test_a_file_over_20_mb_is_refused(served):
     assert (response.status_code, "Send up to 20 MB" in response.text) == (413, True)
 
 
-def test_nothing_is_kept(served):
-    config = requests.get(served.url + "config", timeout=10).json()
-    assert "runs" not in config["footer_links"]
-    buttons = [c["props"]["value"] for c in config["components"] if c["type"] == "button"]
-    assert sorted(b for b in buttons if b) == ["Clear", "Submit"]
-    assert requests.get(served.url + "monitoring/summary", timeout=10).status_code in (403, 404)
-
-
-@pytest.mark.long
-def test_port_from_the_environment_no_usage_report_and_a_clean_end(app, tmp_path):
-    # "True" is what counts in a terminal, where the variable is not set
-    environment = {"GRADIO_TEMP_DIR": tmp_path, "GRADIO_ANALYTICS_ENABLED": "True"}
-    with run_main(app.file, **environment) as server:
-        url = server.wait(said="To create a public link").url
-        assert requests.get(url + "config", timeout=10).json()["analytics_enabled"] is False
-        file = upload(url, b"somebody's image")["path"]
-        assert Path(file).exists()
-        assert server.stop() == 0  # Ctrl-C, as `docker stop` does, by the Dockerfile
-    assert "Traceback" not in server.printed()
-    assert not Path(file).exists(), "an upload outlived the app"
-
-
 @pytest.mark.long
 def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
     """The app as it is, but for the clock: every second what is older than ten."""

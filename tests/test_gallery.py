@@ -303,15 +303,6 @@ def test_it_stops_at_once_while_pages_are_open_and_functions_run(tmp_path):
             response.close()
 
 
-def test_a_taken_port_gives_a_message(gallery, tree):
-    port = gallery.url.rpartition(":")[2].rstrip("/")
-    command = [sys.executable, tree / "serve.py", "--port", port]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ended.returncode != 0
-    assert f"Port {port} is taken" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 # ---- The gallery as an app folder, to be packaged ----
 
 

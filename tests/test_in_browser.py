@@ -54,16 +54,6 @@ def test_type_a_name_and_read_the_greeting_or_what_to_do(open_app):
     expect(page.get_by_label("output")).to_have_value("Hello Ada!")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("typed", "becomes"), [("500", 100), ("", 0)])
-def test_an_impossible_temperature_becomes_a_possible_one(open_app, typed, becomes):
-    page = open_app(find_app("multi-input"))
-    page.get_by_label("name").fill("Ada")
-    page.get_by_role("spinbutton").first.fill(typed)
-    submit(page)
-    expect(output(page, 0)).to_have_value(f"Good evening Ada. It is {becomes} degrees today")
-
-
 def test_a_click_on_an_example_fills_the_form(open_app):
     page = open_app(find_app("examples"))
     page.get_by_text("Rosalind").click()

@@ -4,11 +4,9 @@ import struct
 import subprocess
 import sys
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import requests
 import sample_images
 import tifffile
 from calls import classify
@@ -233,18 +231,9 @@ def test_the_trained_network_predicts_as_for_the_same_photo_with_8_bits(folder, 
 
 
 @pytest.mark.recipes
-def test_the_page_still_works_after_200_other_users(folder, python, page, screenshot, tmp_path):
+def test_a_plane_is_chosen_on_the_page(folder, python, page, screenshot, tmp_path):
     save_lion(tmp_path)
     with running(folder, python) as (url, _):
-        with (tmp_path / "grey.png").open("rb") as file:
-            (path,) = requests.post(f"{url}gradio_api/upload", files={"files": file}).json()
-        body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-
-        def visit(_):
-            where = f"{url}gradio_api/call/predict"
-            event = requests.post(where, json=body, timeout=60).json()["event_id"]
-            return "event: complete" in requests.get(f"{where}/{event}", timeout=60).text
-
         page.goto(url)
         submit = page.get_by_role("button", name="Submit")
         shown = page.locator(".image-frame img[src*='/file=']")
@@ -258,9 +247,6 @@ def test_the_page_still_works_after_200_other_users(folder, python, page, screen
             expect(message).to_be_visible()
             page.get_by_test_id("toast-close").click()
             expect(message).to_have_count(0)
-            if plane == 0:
-                with ThreadPoolExecutor(4) as users:
-                    assert all(users.map(visit, range(200)))
         page.get_by_label("Plane").fill("3")
         page.get_by_role("button", name="Show").click()
         expect(shown).to_have_count(1)

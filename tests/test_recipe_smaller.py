@@ -9,7 +9,6 @@ import sys
 import onnx
 import pytest
 from calls import classify
-from conftest import engine_here
 from recipes_made import environment, make_app, running
 from test_classifiers import RunsACommand
 from test_labels_and_preprocessing import PHOTOS, trained_network  # noqa: F401
@@ -148,25 +147,3 @@ def test_a_network_in_onnx_runs_no_code_and_reads_no_other_file(folder, tmp_path
         assert ended.returncode == 1
         assert "model.onnx is damaged." in ended.stderr
         assert not trap.exists()
-
-
-@pytest.mark.recipes
-@pytest.mark.skipif(not engine_here(), reason="NO ENGINE for containers here")
-def test_the_image_of_smaller_is_small_and_runs_as_serve_runs_it(folder):
-    gallery = folder.parent
-    export(make_source(gallery), folder)
-    engine = f"DOCKER={engine_here()[0]}"
-    command = [sys.executable, "scripts", "docker", "APP=my_app", "TAG=small", engine]
-    ended = subprocess.run(command, cwd=gallery, capture_output=True, text=True, timeout=900)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    megabytes = int(re.search(r"\((\d+) MB\)", ended.stdout.replace(",", ""))[1])
-    assert megabytes < 700
-    smoke = f"import runpy, sys; sys.path[0] = {str(gallery / 'scripts')!r}; "
-    smoke += "runpy.run_module('container.smoke', None, '__main__', True)"
-    command = [sys.executable, "-c", smoke, "my_app", "--tag=small"]
-    environment = {**os.environ, "DOCKER": engine_here()[0]}
-    ended = subprocess.run(
-        command, cwd=gallery, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "All is well" in ended.stdout

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import sys
-import time
 import warnings
 
 import gradio as gr
@@ -20,7 +19,6 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, ValidationError
 from PIL import Image
 from server import Server
-from smoke import start_app
 
 
 @pytest.fixture
@@ -53,36 +51,6 @@ def test_three_inputs_give_a_greeting_and_celsius_or_a_message(client):
     assert result == ("Good evening Ada. It is 100 degrees today", 37.78)
     with pytest.raises(AppError, match=r"^Please type a name first\.$"):
         client.predict("", True, 50, api_name="/greet")
-
-
-@pytest.mark.slow
-def test_a_value_outside_the_slider_gives_a_message():
-    """Only a program can send one. Gradio tells the log about it as well, so not in `serve`."""
-    with start_app(find_app("multi-input")) as server:
-        client = Client(server.wait().url, verbose=False)
-        for temperature, message in (
-            (-1, "Value -1 is less than minimum value 0."),
-            (100.5, "Value 100.5 is greater than maximum value 100."),
-        ):
-            with pytest.raises(AppError, match=f"^{re.escape(message)}$"):
-                client.predict("Ada", True, temperature, api_name="/greet")
-        client.close()
-
-
-@pytest.mark.slow
-def test_progress_is_reported_in_steps(serve):
-    client = Client(serve(find_app("progress")).url, verbose=False)
-    job = client.submit("Ada", api_name="/greet")
-    seen = set()
-    while not job.done():
-        for unit in job.status().progress_data or []:
-            if unit.length:
-                seen.add((unit.index, unit.length, unit.unit, unit.desc))
-        time.sleep(0.05)
-    assert job.result() == "Hello Ada!"
-    assert {step[1:] for step in seen} == {(20, "steps", "Greeting")}
-    assert len(seen) > 5
-    client.close()
 
 
 def sepia(client, file):
