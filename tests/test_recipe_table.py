@@ -303,9 +303,9 @@ from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import *
@@ -321,23 +321,16 @@ encoders = [(OneHotEncoder(), ["site"]), (OrdinalEncoder(), ["site"]), (TargetEn
 encoders += [(OneHotEncoder(), make_column_selector(dtype_include=object))]
 forest = RandomForestClassifier(3)
 for model in (
-    forest, ExtraTreesClassifier(3), DecisionTreeClassifier(), AdaBoostClassifier(n_estimators=3),
-    GradientBoostingClassifier(n_estimators=3), HistGradientBoostingClassifier(max_iter=3),
-    BaggingClassifier(n_estimators=3), IsolationForest(n_estimators=3),
-    VotingClassifier([("a", forest), ("b", GaussianNB())]),
+    forest, DecisionTreeClassifier(), GradientBoostingClassifier(n_estimators=3),
+    HistGradientBoostingClassifier(max_iter=3), IsolationForest(n_estimators=3),
     StackingClassifier([("a", forest), ("b", GaussianNB())]),
-    KNeighborsClassifier(), KNeighborsClassifier(algorithm="ball_tree", metric="manhattan"),
-    MLPClassifier(max_iter=3), MLPClassifier(max_iter=3, solver="sgd"), SVC(probability=True),
+    KNeighborsClassifier(algorithm="ball_tree", metric="manhattan"), MLPClassifier(max_iter=3),
     CalibratedClassifierCV(LinearSVC()), GaussianProcessClassifier(1.0 * RBF(1.0)),
-    GridSearchCV(forest, {"max_depth": [2, 3]}, scoring="balanced_accuracy"),
     GridSearchCV(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1, 2]}),
-    RandomizedSearchCV(SVC(), {"C": [1, 2, 3]}, n_iter=2),
     make_pipeline(SimpleImputer(), RobustScaler(), SelectKBest(k=2), LogisticRegression()),
-    make_pipeline(KBinsDiscretizer(), LogisticRegression()),
     *(make_pipeline(ColumnTransformer([("a", *each)], remainder="passthrough"), forest)
       for each in encoders),
-    RandomForestRegressor(3), GradientBoostingRegressor(n_estimators=3), KNeighborsRegressor(),
-    HistGradientBoostingRegressor(max_iter=3), Ridge(),
+    RandomForestRegressor(3), HistGradientBoostingRegressor(max_iter=3), Ridge(),
 ):
     data = words if "ColumnTransformer" in repr(model) else table
     model.fit(data, iris.target if "Regressor" in repr(model) or "Ridge" in repr(model) else y)
@@ -351,7 +344,7 @@ for model in (
 def test_the_usual_models_of_scikit_learn_are_loaded(made, tmp_path):
     ended = subprocess.run([made[1], "-c", MODELS, made[0], tmp_path / "a.skops"], **OUTPUT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert len(ended.stdout.splitlines()) == 31
+    assert len(ended.stdout.splitlines()) == 19
 
 
 START = """
