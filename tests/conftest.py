@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import fcntl
+import functools
 import importlib.util
 import os
 import shutil
@@ -294,6 +295,7 @@ def workshop_ports_free():
         yield
 
 
+@functools.cache
 def engine_here():
     """Return the command of a container engine that runs and has the base image, or None."""
     for name in [os.environ["DOCKER"]] if os.environ.get("DOCKER") else ["docker", "podman"]:
