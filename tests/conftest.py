@@ -211,12 +211,13 @@ def nginx_before(folder, port, location):
         yield
 
 
-def wait_for(condition):
-    """Return as soon as a condition is true; fail if it takes very long."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
+def wait_for(condition, seconds=30):
+    """Return what a condition gives as soon as that is true; fail if it takes very long."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.1)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import sample_images
 import torch
 from apps import find_app
 from calls import ask, classify, send, upload
-from conftest import CLASSIFIERS, ROOT, import_app, import_file, run_main
+from conftest import CLASSIFIERS, ROOT, import_app, import_file, run_main, wait_for
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -158,10 +157,7 @@ def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
         url = server.wait().url
         client = Client(url, verbose=False, download_files=tmp_path)
         file = upload(url, b"somebody's image")["path"]
-        deadline = time.monotonic() + 40
-        while Path(file).exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert not Path(file).exists()
+        wait_for(lambda: not Path(file).exists(), 40)
         config = requests.get(url + "config", timeout=10).json()
         dataset = next(c for c in config["components"] if c["type"] == "dataset")
         for row in dataset["props"]["samples"]:

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ import torch
 from apps import find_app
 from calls import ask, upload
 from calls import call as call_url
-from conftest import BASE_IMAGE, engine_here
+from conftest import BASE_IMAGE, engine_here, wait_for
 from container import images
 from container.engine import MORE, Container, call
 from PIL import Image
@@ -188,17 +187,13 @@ def test_an_image_beyond_the_memory_of_a_container_costs_others_nothing(built, t
         Image.new("RGB", size, "red").save(tmp_path / "a.png")
         return ask(url, "sepia", upload(url, tmp_path / "a.png"))
 
-    def wait_for_page():
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with contextlib.suppress(requests.RequestException):
-                return requests.get(url, timeout=5)
-            time.sleep(0.5)
-        raise AssertionError("it does not come back")
+    def is_open():
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(url, timeout=5).ok
 
     options = ["--publish", f"127.0.0.1:{port}:8080", *limits]
     with Container(engine_here(), built, options):
-        wait_for_page()
+        wait_for(is_open, 60)
         assert use((100, 100))
         Image.new("RGB", (7000, 6400), "red").save(tmp_path / "a.png")
         try:
@@ -208,7 +203,7 @@ def test_an_image_beyond_the_memory_of_a_container_costs_others_nothing(built, t
             raise  # that would be a hang
         except requests.RequestException:
             pass  # it was the app
-        wait_for_page()
+        wait_for(is_open, 60)
         assert use((100, 100))
 
 

@@ -23,7 +23,7 @@ import requests
 import torch
 from apps import find_app
 from calls import BUSY, call, upload
-from conftest import ROOT, SCRIPTS, import_app
+from conftest import ROOT, SCRIPTS, import_app, wait_for
 from maintain.bench.photos import make_photo
 from sample_images import save_all
 from scale import form
@@ -102,15 +102,6 @@ def kill(*pids):
             os.kill(pid, signal.SIGKILL)
 
 
-def wait_until(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"not within {seconds} s")
-
-
 def command(*words):
     return [sys.executable, "scripts", *map(str, words)]
 
@@ -145,7 +136,7 @@ class Page:
 
     def __init__(self, process, port, log):
         self.process, self.url, self.log = process, f"http://127.0.0.1:{port}", log
-        wait_until(self.is_open, 240)
+        wait_for(self.is_open, 240)
 
     def is_open(self):
         assert self.process.poll() is None, self.log.read_text()
@@ -279,7 +270,7 @@ def test_a_replica_that_is_killed_costs_nobody_an_answer(page, photos, expected)
 
     assert_own(page.ask_all(photos * 25, after=(100, kill_one)), expected)
     assert killed
-    wait_until(lambda: len(set(replicas(page.process)) - set(killed)) == 2)
+    wait_for(lambda: len(set(replicas(page.process)) - set(killed)) == 2, 120)
 
 
 @scaled
@@ -319,11 +310,11 @@ def test_weights_that_cannot_be_used_change_nothing(page, resnet, photos):
     good, before = weights.read_bytes(), page.ask(photos[0])
     now = len(page.log.read_text())
     weights.write_bytes(good[:1000])
-    wait_until(lambda: "The new weights cannot be used" in page.log.read_text()[now:])
+    wait_for(lambda: "The new weights cannot be used" in page.log.read_text()[now:], 120)
     assert f"{weights} is damaged or was cut off." in page.log.read_text()
     assert differs(page.ask(photos[0]), before) < 1e-5
     weights.write_bytes(good)
-    wait_until(lambda: "All replicas have the new weights." in page.log.read_text()[now:])
+    wait_for(lambda: "All replicas have the new weights." in page.log.read_text()[now:], 120)
 
 
 @scaled
@@ -336,7 +327,7 @@ def test_while_there_is_no_replica_the_page_says_so(page, resnet, photos):
         assert page.ask(photos[0]).startswith(NOT_THERE)
     finally:
         os.replace(hidden, weights)
-    wait_until(lambda: isinstance(page.ask(photos[0]), dict), 300)
+    wait_for(lambda: isinstance(page.ask(photos[0]), dict), 300)
 
 
 # --- two nodes -----------------------------------------------------------------------------------
@@ -354,7 +345,7 @@ def node(folder, line, *options):
     log, home = folder / "ray.txt", str(folder.parent)
     with started(log, "bash", "-c", line, RAY_TMPDIR=str(folder), HOME=home) as process:
         try:
-            wait_until(lambda: "runtime started" in log.read_text())
+            wait_for(lambda: "runtime started" in log.read_text(), 120)
         except AssertionError:
             raise AssertionError(log.read_text()) from None
         yield process
@@ -403,7 +394,7 @@ def test_a_node_that_is_killed_costs_nobody_an_answer(
     nodes = [head[0], second]
     log = tmp_path / "log.txt"
     with page_of(classifier("resnet"), log, OF_THE_TEXT[2], head[1]) as page:
-        wait_until(lambda: [len(replicas(node)) for node in nodes] == [1, 1])
+        wait_for(lambda: [len(replicas(node)) for node in nodes] == [1, 1], 120)
         predictions = page.ask_all(photos * 25, after=(100, lambda: kill_node(second)))
         assert_own(predictions, expected)
         assert not replicas(second)
@@ -455,14 +446,14 @@ def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
         return table.read_bytes().count(b"\n") if table.exists() else 0
 
     with started(tmp_path / "1.txt", *words, **head[1]) as process:
-        wait_until(lambda: rows() > 300, 300)
+        wait_for(lambda: rows() > 300, 300)
         kill(*descendants(process), process.pid)
     with table.open("ab") as out:  # as if it had been killed while it wrote
         out.write(b'"photo_1')
     before = rows()
     log = tmp_path / "2.txt"
     with started(log, *words, **head[1]) as process:
-        wait_until(lambda: rows() > before + 300, 300)
+        wait_for(lambda: rows() > before + 300, 300)
         kill_node(second)
         assert process.wait(600) == 0, log.read_text()
     printed = log.read_text()
