@@ -116,11 +116,11 @@ def test_the_steps_that_need_an_engine_run(github):
     assert "All is well" in github('make docker-smoke APP="$APP"', APP="hello")[0]
 
 
-@pytest.mark.parametrize("command", WEEKLY["jobs"]["long"]["strategy"]["matrix"]["command"])
-def test_each_weekly_command_is_one_with_its_settings(command):
-    name, *words = shlex.split(command)
+def test_each_weekly_command_is_one_with_its_settings():
     program = runpy.run_path(str(ROOT / "scripts" / "__main__.py"))  # which begins with nothing
-    assert program["read_settings"](name, words)
+    for command in WEEKLY["jobs"]["long"]["strategy"]["matrix"]["command"]:
+        name, *words = shlex.split(command)
+        program["read_settings"](name, words)  # ends the program if there is none
 
 
 # --- SciLifeLab Serve's documentation -------------------------------------------------------------
