@@ -192,7 +192,7 @@ def test_variables_that_a_host_sets_do_no_harm(copy, tmp_path):
     given |= {"GRADIO_TEMP_DIR": tmp_path / "uploads", "GRADIO_SERVER_NAME": "127.0.0.1"}
     given |= {"SYSTEM": "spaces", "SPACE_ID": "somebody/leaf"}
     with Server(["sh", "start-script.sh"], cwd=copy("bare"), **given) as server:
-        server.wait()
+        server.wait().kill()
     assert "Traceback" not in server.printed()
 
 
