@@ -57,7 +57,7 @@ def open_app(page, serve, classifier):
 @pytest.mark.parametrize(
     ("name", "scheme"),
     [
-        *((name, "light") for name in ("sepia", "examples", "progress", "themed", "resnet")),
+        *((name, "light") for name in ("sepia", "examples", "themed", "resnet")),
         *((name, "dark") for name in ("themed", "resnet")),  # others have the colours of resnet
     ],
 )

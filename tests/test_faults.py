@@ -4,7 +4,6 @@ The rest is elsewhere: a download that is cut off in test_download_model.py, dam
 test_classifiers.py, and a read-only file system in the images that test_images.py runs.
 """
 
-import contextlib
 import os
 import shutil
 import signal
@@ -156,15 +155,10 @@ def test_full_disk_is_told_and_the_app_goes_on(copy, tmp_path, browser):
         assert len(classify(served, folder / "data" / EXAMPLE)["confidences"]) == 5
 
 
-@pytest.mark.parametrize("kind", ["read-only", "no folder"])
-def test_temporary_folder_that_cannot_be_written_to_is_named(copy, tmp_path, kind):
-    folder, place = copy("bare"), tmp_path / "place"
-    with contextlib.ExitStack() as stack:
-        if kind == "read-only":
-            stack.enter_context(mounted(place, "-o", "ro"))
-        else:
-            place.write_text("a file")
-        printed = told_at_the_start(folder, GRADIO_TEMP_DIR=place)
+def test_temporary_folder_that_cannot_be_written_to_is_named(copy, tmp_path):
+    place = tmp_path / "place"
+    place.write_text("a file")
+    printed = told_at_the_start(copy("bare"), GRADIO_TEMP_DIR=place)
     assert printed.startswith(f"Uploads cannot be kept in {place}: ")
     assert "GRADIO_TEMP_DIR=" in printed
 

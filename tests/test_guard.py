@@ -19,7 +19,7 @@ import requests
 import sample_images
 from apps import find_app
 from calls import FILE, NO_ADDRESS, NO_UPLOAD, told, upload
-from conftest import ROOT, started_main
+from conftest import ROOT
 from server import free_port
 
 REFUSED = (422, NO_UPLOAD), (422, NO_ADDRESS)
@@ -270,16 +270,6 @@ def test_every_route_of_gradio_is_known_and_let_through_or_refused(running, tmp_
             said = response.headers.get("content-length") == str(len(json.dumps(NOTHING)) - 1)
             ours = said and response.status_code == (400 if method == "POST" else 404)
             assert ours == (f"{method} {path}" in refused), (method, path)
-
-
-@pytest.mark.slow
-def test_an_app_by_its_file_alone_is_closed(tmp_path, private):
-    folder = ROOT / "scripts" / "bare"
-    with started_main(folder, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
-        for route, mark in itertools.product(("call", "run", "queue/join"), (FILE, {})):
-            for path in (str(private), "https://example.com/scan.png"):
-                status, text = ask(served, {"path": path, **mark}, route)
-                assert (status, text) == REFUSED[path.startswith("http")]
 
 
 # ---- The files by themselves ----

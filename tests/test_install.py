@@ -89,8 +89,8 @@ def version(tmp_path, name):
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is small anyway")
 
 
-@pytest.mark.slow
 @linux
+@pytest.mark.long
 def test_torch_comes_from_pytorch_s_own_index_where_that_responds(install, tmp_path):
     ended = install("torch==2.0", "torchvision==2.0", "leaf==1.0")
     assert ended.returncode == 0, ended.stdout

@@ -81,24 +81,29 @@ def test_where_an_upload_lies_cannot_be_guessed(running):
         assert response.status_code == status, place
 
 
-def test_the_owner_s_token_is_sent_nowhere(tmp_path, canary):
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory, make_httpserver):
+    """The bare app for all computers, with its owner's token for what it takes for Hugging Face."""
+    folder = tmp_path_factory.mktemp("opened")
+    shutil.copytree(ROOT / "scripts" / "bare", folder / "app")
+    token = {"HF_TOKEN": "hf_of_the_owner", "HF_ENDPOINT": make_httpserver.url_for("").rstrip("/")}
+    token |= {"GRADIO_SERVER_NAME": "0.0.0.0"}
+    with started_main(folder / "app", folder / "uploads", **token) as (served, _):
+        yield served
+
+
+def test_the_owner_s_token_is_sent_nowhere(opened, canary):
     """Gradio's run history asks Hugging Face with it, for whoever asks the app."""
-    address, asked = canary  # in the place of huggingface.co
-    folder = shutil.copytree(ROOT / "scripts" / "bare", tmp_path / "app")
-    token = {"HF_TOKEN": "hf_of_the_owner", "HF_ENDPOINT": address}
-    with started_main(folder, tmp_path / "uploads", **token) as (served, _):
-        api = served.url + "gradio_api/"
-        bucket = {"x-gradio-history-bucket": "eve/b", "Authorization": "Bearer hf_eve"}
-        for path in ("buckets", "records", "records/greet/1/assets/1"):
-            response = requests.get(f"{api}run-history/{path}", headers=bucket, timeout=10)
-            assert response.status_code == 404
-        connected = requests.post(
-            f"{api}run-history/connect", json={"bucket_id": "e/b"}, timeout=10
-        )
-        assert connected.status_code == 400
-        assert "Hello Ada!" in call(served.url, "greet", "Ada", **bucket)
-        time.sleep(2)  # the history would be written after the result
-    assert asked == []
+    api = opened.url + "gradio_api/"
+    bucket = {"x-gradio-history-bucket": "eve/b", "Authorization": "Bearer hf_eve"}
+    for path in ("buckets", "records", "records/greet/1/assets/1"):
+        response = requests.get(f"{api}run-history/{path}", headers=bucket, timeout=10)
+        assert response.status_code == 404
+    connected = requests.post(f"{api}run-history/connect", json={"bucket_id": "e/b"}, timeout=10)
+    assert connected.status_code == 400
+    assert "Hello Ada!" in call(opened.url, "greet", "Ada", **bucket)
+    time.sleep(2)  # the history would be written after the result
+    assert canary[1] == []
 
 
 def test_a_web_page_under_another_name_cannot_call_what_only_this_computer_may(running):
@@ -117,16 +122,14 @@ def test_a_web_page_under_another_name_cannot_call_what_only_this_computer_may(r
         assert requests.get(served.url, headers={"Host": host}, timeout=10).status_code == 200
 
 
-def test_the_address_that_a_caller_names_is_told_to_nobody_else(tmp_path):
-    folder = shutil.copytree(ROOT / "scripts" / "bare", tmp_path / "app")
-    with started_main(folder, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
-        named = {"X-Forwarded-Host": "evil.example"}
-        paths = ("", "config", "gradio_api/info", "gradio_api/openapi.json")
-        for path in paths:
-            assert requests.get(served.url + path, headers=named, timeout=10).ok
-        body = {"name": "Ada"}
-        url = served.url + "gradio_api/call/v2/greet"
-        assert requests.post(url, json=body, headers=named, timeout=10).ok
-        for path in paths:
-            response = requests.get(served.url + path, timeout=10)
-            assert (response.ok, "evil.example" in response.text) == (True, False)
+def test_the_address_that_a_caller_names_is_told_to_nobody_else(opened):
+    named = {"X-Forwarded-Host": "evil.example"}
+    paths = ("", "config", "gradio_api/info", "gradio_api/openapi.json")
+    for path in paths:
+        assert requests.get(opened.url + path, headers=named, timeout=10).ok
+    body = {"name": "Ada"}
+    url = opened.url + "gradio_api/call/v2/greet"
+    assert requests.post(url, json=body, headers=named, timeout=10).ok
+    for path in paths:
+        response = requests.get(opened.url + path, timeout=10)
+        assert (response.ok, "evil.example" in response.text) == (True, False)

@@ -145,15 +145,6 @@ def test_each_run_has_a_tag_of_its_own_that_serve_takes(github, tmp_path, number
     assert check_name(*name.removeprefix("IMAGE=").split(":")) == []
 
 
-@pytest.mark.slow
-def test_weights_that_are_there_are_not_fetched(github, gallery):
-    folder = new(gallery, "leaf", "resnet")
-    weights = folder / "data" / "image_classification_resnet18.pth"
-    weights.write_text("my own")
-    assert "Downloading" not in github("fetch", folder)
-    assert weights.read_text() == "my own"
-
-
 def test_at_the_end_it_says_what_to_enter(github, tmp_path):
     github("say", IMAGE="ghcr.io/ada/leaf_disease:v1")
     said = (tmp_path / "GITHUB_STEP_SUMMARY").read_text()

@@ -269,13 +269,19 @@ def test_the_solutions_are_the_stages_of_the_app_that_grows():
     assert [file.read_text(encoding="utf-8") for file in files] == grown
 
 
+# what readers type at the prompt in each folder, block by block
+PROMPTS = {}
+for each in BLOCKS:
+    if each.language == "pycon" and each.marker.startswith("run: folder="):
+        PROMPTS.setdefault(each.option("folder"), []).append(each.text)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("block", marked("run: folder=", language="pycon"))
-def test_a_python_prompt_prints_as_in_the_text(block, classifier, tmp_path):
-    name = block.option("folder")
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_python_prompt_prints_as_in_the_text(classifier, tmp_path, name):
     folder = ROOT / name if name == "example_apps" else classifier(find_app(name).name).folder
     session = tmp_path / "session.txt"
-    session.write_text(block.text, encoding="utf-8")
+    session.write_text("\n".join(PROMPTS[name]), encoding="utf-8")
     command = [sys.executable, "-m", "doctest", "-o", "ELLIPSIS", session]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     ended = run(*command, cwd=folder, env=environment)
