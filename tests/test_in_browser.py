@@ -4,6 +4,7 @@ The `page` of conftest.py also sees to it that no page asks another computer for
 none logs an error.
 """
 
+import hashlib
 import io
 import re
 
@@ -181,3 +182,18 @@ def test_what_the_browser_cannot_show_is_shown_as_it_is_read(open_app, classifie
     (tmp_path / "b.tif").write_bytes(b"II*\0" + bytes(100))
     page.locator("input[type=file]").first.set_input_files(tmp_path / "b.tif")
     expect(message(page, "cannot be read as an image")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_the_foot_of_the_page_and_the_api_name_the_app_and_its_weights(open_app, classifier):
+    app = classifier("resnet")
+    page = open_app(app)
+    weights = app.folder / "data" / "image_classification_resnet18.pth"
+    model = hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
+    foot = page.locator("#version")
+    expect(foot).to_have_text(re.compile(f"^app [0-9a-f]{{8}}, model {model}$"))
+    box = foot.bounding_box()
+    assert box["y"] > page.get_by_role("button", name="Submit").bounding_box()["y"]
+    info = page.request.get(f"{page.url}gradio_api/info").json()["named_endpoints"]["/predict"]
+    assert info["description"].endswith(f" Version: {foot.inner_text()}.")
+    assert "the five most likely {label" in info["description"]
