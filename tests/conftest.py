@@ -32,7 +32,8 @@ CLASSIFIERS = ["flower", "resnet", "vgg11"]
 BASE_IMAGE = "python:3.11-slim"
 STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
 # with the files that take minutes first
-LONGEST = ["test_workshop_commands", "test_new", "test_classifiers", "test_images"]
+LONGEST = ["test_workshop_commands", "test_reference_predictions", "test_make", "test_gallery"]
+LONGEST += ["test_workshop", "test_images", "test_attacks", "test_classifiers"]
 # what this run's own `make` was told is not meant for the `make` in a test
 OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "GIVEN"}
 OF_MAKE |= commands.SETTINGS.keys() - {"DOCKER", "TORCH_INDEX"}
