@@ -185,16 +185,6 @@ def open_all(page):
     page.evaluate("document.querySelectorAll('details').forEach(solution => solution.open = true)")
 
 
-@pytest.mark.slow
-def test_search_finds_a_word_and_leads_to_where_it_is(page, address):
-    page.goto(address)
-    page.keyboard.press("/")
-    page.keyboard.type("queue")
-    page.locator(".md-search-result__link", has_text="The queue").first.click()
-    expect(page).to_have_url(re.compile(r"/reference/many-users/.*#the-queue$"))
-    expect(page.locator("article mark", has_text="queue").first).to_be_visible()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["", "workshop/1-interface/", "reference/trouble/"])
 @pytest.mark.long
