@@ -1,12 +1,17 @@
-"""What programs do with an app over HTTP: upload a file, call a function, read the result."""
+"""What programs do with an app: upload a file, call a function, read the result."""
 
 import json
 from pathlib import Path
 
 import requests
+from gradio_client import handle_file
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
 LONGEST_S = 300
+# what the guard says
+BUSY = "Too many people are using this app right now. Please try again in a minute."
+NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
+NO_ADDRESS = "The app does not open web addresses. Please download the file first and send that."
 
 
 def send(url, content, name="image.jpg"):
@@ -46,3 +51,9 @@ def ask(url, function, *values):
     text = call(url, function, *values)
     assert "event: complete" in text, text
     return json.loads(text.rpartition("data: ")[2])
+
+
+def classify(client, file):
+    """Send an image to a classifier by gradio_client; return {label: probability}."""
+    prediction = client.predict(handle_file(str(file)), api_name="/predict")
+    return {row["label"]: row["confidence"] for row in prediction["confidences"]}

@@ -4,10 +4,10 @@ import asyncio
 import concurrent.futures
 import contextlib
 import fcntl
+import functools
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import commands
 import pytest
-import requests
 from apps import App, find_app
 from hypothesis import HealthCheck, settings
 from maintain.browser import find_browser, save_screenshot
@@ -33,17 +32,20 @@ CLASSIFIERS = ["flower", "resnet", "vgg11"]
 BASE_IMAGE = "python:3.11-slim"
 STEPS = ["hello", "sepia", "multi-input", "examples", "progress", "themed"]
 # with the files that take minutes first
-LONGEST = ["test_workshop_commands", "test_new", "test_classifiers", "test_images"]
+LONGEST = ["test_workshop_commands", "test_reference_predictions", "test_make", "test_gallery"]
+LONGEST += ["test_workshop", "test_images", "test_attacks", "test_classifiers"]
 # what this run's own `make` was told is not meant for the `make` in a test
 OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "GIVEN"}
 OF_MAKE |= commands.SETTINGS.keys() - {"DOCKER", "TORCH_INDEX"}
+# how many seconds a test with this mark may take, unless it says otherwise
+LIMITS = {"recipes": 1200, "scale": 900, "training": 3600}
 # Gradio's "Use via API" asks for these two, also where they are switched off
 SWITCHED_OFF = ("/monitoring/summary", "/mcp/schema")
 
 # how many cases Hypothesis tries in each test; `make fuzz` takes "long"
 common = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("short", max_examples=75, derandomize=True, database=None, **common)
-settings.register_profile("long", max_examples=2_500, print_blob=True, **common)
+settings.register_profile("long", max_examples=5_000, print_blob=True, **common)
 settings.load_profile("short")
 
 
@@ -59,17 +61,11 @@ def pytest_collection_modifyitems(config, items):
     """Begin with the files that take longest, so that two workers end at the same time."""
     if config.getoption("screenshots"):
         items[:] = [item for item in items if "screenshot" in item.fixturenames]
+    for item in items:
+        for mark in LIMITS.keys() & {mark.name for mark in item.iter_markers()}:
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(LIMITS[mark]))
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 99)
-
-
-def slow(*names):
-    """Return cases of a test that `make test-quick` leaves out."""
-    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
-def long(*values):
-    """Return a case of a test that `make test` leaves to `make test-long`."""
-    return pytest.param(*values, marks=pytest.mark.long)
 
 
 class Served(NamedTuple):
@@ -145,20 +141,6 @@ def run_main(file, python=sys.executable, **environment):
     return Server([python, file], cwd="/", **settings)
 
 
-def start_main(file, port, python=sys.executable, **environment):
-    """Run `python main.py` as in a container, and return the process."""
-    return subprocess.Popen(
-        [python, str(file)],
-        cwd="/",
-        env={**os.environ, "PORT": str(port), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # what runs in the background of a script ignores SIGINT, and so would the app
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
 @contextlib.contextmanager
 def started_main(folder, temporary, port=None, errors=False, **environment):
     """Run `python main.py`, and stop it in the end; unless `errors`, it has printed no traceback.
@@ -225,33 +207,18 @@ def nginx_before(folder, port, location):
     if not program:
         pytest.skip("NO NGINX on this machine, to put before an app")
     (folder / "nginx.conf").write_text(NGINX.format(port=port, location=location))
-    nginx = subprocess.Popen([program, "-p", folder, "-c", folder / "nginx.conf"])
-    try:
-        wait_until_open(nginx, f"http://127.0.0.1:{port}/favicon.ico")
+    with Server([program, "-p", folder, "-c", folder / "nginx.conf"], port) as nginx:
+        nginx.wait("favicon.ico")
         yield
-    finally:
-        nginx.terminate()
-        nginx.wait(20)
 
 
-def wait_for(condition):
-    """Return as soon as a condition is true; fail if it takes very long."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
+def wait_for(condition, seconds=30):
+    """Return what a condition gives as soon as that is true; fail if it takes very long."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.1)
-
-
-def wait_until_open(process, url):
-    """Return the app's page as soon as there is one; fail with what it printed if it ends."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            return requests.get(url, timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    process.kill()
-    raise AssertionError(process.communicate()[0])
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -304,13 +271,18 @@ def make():
     return run_make
 
 
+def is_taken(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextlib.contextmanager
 def workshop_ports():
     """Take ports 8080 and 9000, for commands as the workshop gives them: one test at a time."""
     with (Path(tempfile.gettempdir()) / "gallery-tests-ports.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests of several files run side by side
         deadline = time.monotonic() + 20  # for the program that had them last
-        while taken := [port for port in (8080, 9000) if is_open(port)]:
+        while taken := [port for port in (8080, 9000) if is_taken(port)]:
             if time.monotonic() > deadline:
                 pytest.skip(
                     f"PORT {taken[0]} IS TAKEN on this machine; the text's commands need it"
@@ -319,17 +291,13 @@ def workshop_ports():
         yield
 
 
-def is_open(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
 def workshop_ports_free():
     with workshop_ports():
         yield
 
 
+@functools.cache
 def engine_here():
     """Return the command of a container engine that runs and has the base image, or None."""
     for name in [os.environ["DOCKER"]] if os.environ.get("DOCKER") else ["docker", "podman"]:
@@ -358,14 +326,10 @@ def browser():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many blocks of commands in the workshop's text were run, and what fuzzing found."""
+    """Say what fuzzing found."""
     for report in terminalreporter.stats.get("passed", []):
-        for name, value in report.user_properties:
-            if name == "blocks":
-                counts = ", ".join(f"{number} {what}" for what, number in value.items())
-                terminalreporter.write_line(f"Blocks of commands in the workshop's text: {counts}")
-            elif name == "fuzz":
-                terminalreporter.write_line(value)
+        for _, value in report.user_properties:
+            terminalreporter.write_line(value)
 
 
 def pytest_addoption(parser):

@@ -14,30 +14,18 @@ from pathlib import Path
 import pytest
 import requests
 import sample_images
+from calls import FILE, NO_UPLOAD, call, send, upload
 from conftest import ROOT, started_main
 from playwright.sync_api import expect
 
-EACH = ["hello", "sepia", "examples", "resnet"]
-FUNCTIONS = {"sepia": "sepia", "resnet": "predict"}
 DEEP = json.loads("[" * 900 + "]" * 900)
 MARKUP = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+JSON = {"Content-Type": "application/json"}
 NO_FUNCTION = "There is no such function, or it runs in the browser only."
 
 
-def ask(served, name, body, route="call", headers=None):
-    """Send a body to an app's function; return the status and the whole response."""
-    url = f"{served.url}gradio_api/{route}/{FUNCTIONS.get(name, 'greet')}"
-    content = body if isinstance(body, bytes) else json.dumps(body)
-    headers = {"Content-Type": "application/json", **(headers or {})}
-    response = requests.post(url, data=content, headers=headers, timeout=30)
-    if "call" in route and response.ok:
-        event = response.json()["event_id"]
-        return response.status_code, requests.get(f"{url}/{event}", timeout=30).text
-    return response.status_code, response.text
-
-
 def greets(served):
-    return "Hello Ada!" in ask(served, "hello", {"data": ["Ada"]})[1]
+    return "Hello Ada!" in call(served.url, "greet", "Ada")
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +60,7 @@ WRONG_LEVELS = ["a text", None, [1], {"a": 1}, [[[[5]]]], 11, -1, 1e9, True, "1\
 
 def test_a_value_of_the_wrong_kind_costs_nobody_anything(odd):
     for value in WRONG_LEVELS:
-        url = odd.url + "gradio_api/call/level"
-        response = requests.post(url, json={"data": [value]}, timeout=20)
-        assert response.status_code == 200
-        said = requests.get(f"{url}/{response.json()['event_id']}", timeout=20).text
-        assert "event: error" in said or value is True
+        assert "event: error" in call(odd.url, "level", value) or value is True
         assert greets(odd)
     # what a stranger sent is not a line of the log, and gives no orders to a terminal
     assert "\x1b" not in odd.printed()
@@ -84,30 +68,20 @@ def test_a_value_of_the_wrong_kind_costs_nobody_anything(odd):
 
 
 def test_what_is_no_file_is_refused_with_a_message(odd):
-    content = {"files": ("note.txt", b"Hello", "text/plain")}
-    (path,) = requests.post(odd.url + "gradio_api/upload", files=content, timeout=10).json()
-    mark = {"_type": "gradio.FileData"}
-    file = {"path": path, "meta": mark}
-    wrong = {
-        "a mark alone": ({"meta": mark}, 422),
-        "an empty path": ({"path": "", "meta": mark}, 422),
-        "no path": ({"path": None, "meta": mark}, 422),
-        "a list of lists": ([[file]], 200),
-        "a text": ("x", 200),
-    }
-    url = odd.url + "gradio_api/call/files"
-    for value, expected in ((file, 200), *wrong.values()):
-        for data in ([value, None], [file, [value]]):
-            response = requests.post(url, json={"data": data}, timeout=20)
-            assert response.status_code == expected
-            if response.ok:
-                said = requests.get(f"{url}/{response.json()['event_id']}", timeout=20).text
-                assert ("event: complete" in said and "note.txt" in said) == (value == file), value
+    file = upload(odd.url, b"Hello", "note.txt")
+    for value, expected in (
+        (file, "note.txt"),
+        (FILE, NO_UPLOAD),
+        ({"path": "", **FILE}, NO_UPLOAD),
+        ({"path": None, **FILE}, NO_UPLOAD),
+        ([[file]], "event: error"),
+        ("x", "event: error"),
+    ):
+        for values in ((value, None), (file, [value])):
+            assert expected in call(odd.url, "files", *values), value
     # Gradio would pass on whatever stands beside the path
     odd_keys = {**file, "size": "x", "url": [], "orig_name": 5, "is_stream": "yes", "evil": 1}
-    response = requests.post(url, json={"data": [odd_keys, None]}, timeout=20)
-    said = requests.get(f"{url}/{response.json()['event_id']}", timeout=20).text
-    assert "event: complete" in said
+    assert "event: complete" in call(odd.url, "files", odd_keys, None)
 
 
 def test_a_call_that_fits_no_function_is_refused_in_a_line(odd):
@@ -172,12 +146,12 @@ BODIES = {
 
 
 @pytest.mark.parametrize("kind", BODIES)
-@pytest.mark.parametrize("name", ["hello", "sepia", "resnet"])
-def test_a_body_that_is_none_is_refused(running, name, kind):
-    served, (body, status, said) = running(name), BODIES[kind]
+def test_a_body_that_is_none_is_refused(running, kind):
+    served, (body, status, said) = running("hello"), BODIES[kind]
     for route in ("call", "run", "call/v2"):
-        found, text = ask(served, name, body.encode() if isinstance(body, str) else body, route)
-        assert (found, said in text) == (status, True), text
+        url = f"{served.url}gradio_api/{route}/greet"
+        response = requests.post(url, data=body, headers=JSON, timeout=30)
+        assert (response.status_code, said in response.text) == (status, True), response.text
     assert requests.get(served.url, timeout=10).ok
 
 
@@ -193,16 +167,15 @@ def read_stream(url):
 GONE = "This result is no longer available. Please send your input again."
 
 
-@pytest.mark.parametrize("name", ["hello", "sepia"])
-def test_an_event_of_somebody_else_is_not_told(running, name):
-    served = running(name)
-    url = f"{served.url}gradio_api/call/{FUNCTIONS.get(name, 'greet')}"
+def test_an_event_of_somebody_else_is_not_told(running):
+    served = running("hello")
+    url = f"{served.url}gradio_api/call/greet"
     assert read_stream(f"{url}/{'0' * 32}") == json.dumps({"detail": GONE}, separators=(",", ":"))
     for event in ("../../config", "%2e%2e", "x" * 3000):
         assert "complete" not in read_stream(f"{url}/{event}")
 
     config = requests.get(served.url + "config", timeout=10).json()
-    number = next(f["id"] for f in config["dependencies"] if f["api_name"] in ("greet", "sepia"))
+    number = next(f["id"] for f in config["dependencies"] if f["api_name"] == "greet")
     body = {"data": [None], "fn_index": number, "session_hash": "ada"}
     assert requests.post(served.url + "gradio_api/queue/join", json=body, timeout=10).ok
     stream = read_stream(served.url + "gradio_api/queue/data?session_hash=other")
@@ -215,16 +188,13 @@ def test_an_event_of_somebody_else_is_not_told(running, name):
 @pytest.mark.parametrize(
     "upload_name", ["../../up.png", "/etc/cron.d/up.png", MARKUP + ".png", "n" * 300, "..", ""]
 )
-def test_the_name_of_an_upload_leads_nowhere(running, tmp_path, upload_name):
+def test_the_name_of_an_upload_leads_nowhere(running, upload_name):
     served = running("sepia")
-    sample_images.drawing().save(tmp_path / "a.png")
-    files = {"files": (upload_name, (tmp_path / "a.png").read_bytes())}
-    response = requests.post(served.url + "gradio_api/upload", files=files, timeout=10)
+    response = send(served.url, sample_images.saved(sample_images.drawing(), "PNG"), upload_name)
     if response.ok:
         (path,) = response.json()
         assert served.uploads in Path(path).resolve().parents
-        status, text = ask(served, "sepia", {"data": [{"path": path}]})
-        assert (status, "event: complete" in text) == (200, True)
+        assert "event: complete" in call(served.url, "sepia", {"path": path})
     else:
         assert 400 <= response.status_code < 500
 
@@ -279,14 +249,11 @@ def test_a_head_that_no_browser_sends_leaves_nothing_in_the_log(running, kind):
 
 def test_chunked_calls_are_counted_as_they_arrive(running):
     """By curl and R from a pipe; with both headers at once, Gradio counted neither."""
-    served, url = running("hello"), "gradio_api/call/greet"
-    json_type = {"Content-Type": "application/json"}
-    small = requests.post(
-        served.url + url, data=iter([b'{"data": ', b'["Ada"]}']), headers=json_type, timeout=20
-    )
-    assert small.status_code == 200
+    served = running("hello")
+    url, small = served.url + "gradio_api/call/greet", iter([b'{"data": ', b'["Ada"]}'])
+    assert requests.post(url, data=small, headers=JSON, timeout=20).status_code == 200
     large = (b"x" * 100_000 for _ in range(100))
-    response = requests.post(served.url + url, data=large, headers=json_type, timeout=20)
+    response = requests.post(url, data=large, headers=JSON, timeout=20)
     assert (response.status_code, "Send up to 4 MB" in response.text) == (413, True)
 
     def form(megabytes):

@@ -6,19 +6,14 @@ import sys
 
 import pytest
 from apps import find_app
-from conftest import SCRIPTS, in_thread, long
+from conftest import SCRIPTS, in_thread
 from maintain.bench import load, measure
-from PIL import Image
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "image"),
-    [
-        ("hello", "hello", "small"),
-        ("resnet", "classifier", "small"),
-        ("resnet", "classifier", "phone"),
-    ],
+    [("hello", "hello", "small"), ("resnet", "classifier", "phone")],
 )
 def test_users_of_an_app_get_predictions(serve, classifier, name, kind, image):
     served = serve(find_app("hello") if name == "hello" else classifier(name))
@@ -44,16 +39,14 @@ def test_the_table_has_the_ratios_to_the_servers_of_the_same_round(tmp_path):
             found.setdefault((name, "small", users), rounds(users))
     found["source", "phone", 1] = rounds(0.5)
     memory = {"source": 1454, "app": 1237.4, "litserve": 2496}
-    assert measure.table(found, memory, "A machine.") == (
-        f"| {' | '.join(measure.COLUMNS)} |\n"
-        "|---|---|---|---|---|---|---|---|\n"
-        "| the workshop's app of 2023 | 1,000 | 20 | 1.00 | 0.25 | 2,000 |  | 1,454 |\n"
-        "| resnet as handed out | 1,000 | 30 | 2.00 | 0.50 |  |  | 1,237 |\n"
-        "| LitServe, batches of 8 | 1,000 | 75 | 4.00 | 1.00 |  |  | 2,496 |\n"
-        "\nA machine.\n"
-    )
+    rows = measure.table(found, memory, "A machine.").splitlines()[2:5]
+    assert [row.split(" | ")[2:5] for row in rows] == [
+        ["20", "1.00", "0.25"],  # images per second, over the first app, over LitServe
+        ["30", "2.00", "0.50"],
+        ["75", "4.00", "1.00"],
+    ]
     measure.plot(found, memory, tmp_path / "plot.png")
-    assert Image.open(tmp_path / "plot.png").size == (990, 378)
+    assert (tmp_path / "plot.png").exists()
 
 
 LIONS, BEES = ({"confidences": [{"label": "lion", "confidence": p}]} for p in (0.9, 0.8))
@@ -94,9 +87,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("result", "status", "shown"),
     [
-        long("name", 0, "right"),
+        ("name", 0, "right"),
         ("(name if len(greeted) < 210 else greeted[-2])", 1, "wrong"),
-        long("(name if len(greeted) < 210 else greeted[1000])", 1, "lost"),
+        ("(name if len(greeted) < 210 else greeted[1000])", 1, "lost"),
         ("'everybody'", "The app gives two users the same: nothing can be checked.", ""),
     ],
 )

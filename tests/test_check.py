@@ -49,47 +49,32 @@ def test_a_good_app_passes_without_a_word(folder):
 
 # the rule that finds it, the file that is wrong, what it says, what it says then ("" = the end)
 MISTAKES = [
-    ("base", "Dockerfile", "python:3.11-slim", "python"),
     ("base", "Dockerfile", "python:3.11-slim", "python:latest"),
     ("root", "Dockerfile", "USER app", "# USER app"),
     ("root", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080\nUSER root"),
     ("root", "Dockerfile", "USER app", "USER 0:1000"),
     ("user-1000", "Dockerfile", "--uid 1000", "--uid 1001"),
     ("exposed-port", "Dockerfile", "EXPOSE 8080", "# EXPOSE 8080"),
-    ("exposed-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080 9000"),
     ("exposed-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 80\nENV PORT=80"),
     ("same-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080\nENV PORT=9000"),
     ("listening-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 7860"),
     ("listening-port", "main.py", "**settings(demo)", 'server_name="0.0.0.0"'),
     ("listening-port", "guard.py", '"8080"', "find_free_port()"),
     ("host", "main.py", "**settings(demo)", 'server_port=8080, server_name="127.0.0.1"'),
-    ("host", "main.py", "**settings(demo)", 'server_port=8080, server_name="localhost"'),
     ("host", "main.py", "**settings(demo)", "server_port=8080"),
     ("share", "main.py", "**settings(demo)", "**settings(demo), share=True"),
-    ("auth", "main.py", "**settings(demo)", '**settings(demo), auth=("ada", "12")'),
-    ("auth", "main.py", "**settings(demo)", "**settings(demo), auth=allowed"),
     ("api-open", "main.py", ", api_open=False", ""),
-    ("api-open", "main.py", ", api_open=False", ", api_open=True"),
     ("api-open", "main.py", "demo.queue(", "dict("),
     ("queue", "main.py", "preprocess=False, api_d", "queue=False, api_d"),
-    ("queue", "main.py", "clear.add(", "demo.load(predict, queue=False)\n    clear.add("),
     ("health-check", "Dockerfile", 'CMD ["python", "-c", \\', 'CMD ["curl", "-f", \\'),
     ("start-shebang", "start-script.sh", "#!/bin/sh\n", ""),
     ("start-line-ends", "start-script.sh", "sh\n", "sh\r\n"),
     ("start-exec", "start-script.sh", "exec python main.py", "# exec it\npython main.py"),
     ("start-executable", "Dockerfile", "RUN chmod +x", "# RUN chmod +x"),
     ("imported", "main.py", "import torch\n", "import torch\nimport shap.plots\n"),
-    ("imported", "cores.py", "import ", "from cv2 import resize\nimport "),
     ("auth", "main.py", "**settings(demo)", "**settings(demo, auth=('ada', 'secret'))"),
-    ("pinned", "requirements.txt", "pillow==12.3.0", "pillow"),
     ("pinned", "requirements.txt", "tqdm==", "tqdm>="),
     ("pinned", "requirements.txt", "tqdm==4.70.1", 'tqdm==4.*; python_version == "3.11"'),
-    (
-        "copied",
-        "Dockerfile",
-        " *.py start",
-        " c*.py g*.py i*.py mid*.py p*.py weights.py start",
-    ),
     (
         "copied",
         "Dockerfile",
@@ -99,24 +84,16 @@ MISTAKES = [
     ("copied", "Dockerfile", " start-script.sh ./\n", " ./\n"),
     ("copied", "Dockerfile", "COPY --chown=app:app data", "# COPY data"),
     ("copied", "main.py", "import torch\n", "import torch\nfrom training_helper import a\n"),
-    ("copied", "main.py", "import torch\n", "import torch\nfrom tools.a import b\n"),
     ("copied", "main.py", "TITLE =", "open('labels.txt')\nTITLE ="),
-    ("copied", ".dockerignore", "", "data/*.pth\n"),
     ("copied", ".dockerignore", "", "*\n!*.py\n"),
     ("weights", "main.py", "_resnet18.pth", "_resnet50.pth"),
     ("secret-in-dockerfile", "Dockerfile", "EXPOSE", "ENV HF_TOKEN=abcdefgh\nEXPOSE"),
     ("secret-in-code", "main.py", "TITLE =", 'db_password = "hunter2-2"\nTITLE ='),
-    ("secret-in-code", "main.py", "TITLE =", "c['api_key'] = 'hunter2-2'\nTITLE ="),
     ("secret-in-code", "main.py", "**settings(demo)", "**settings(demo), password='hunter2-2'"),
-    ("secret-in-code", "cores.py", "import", "db_secret = 'hunter2-2'\nimport"),
     ("secret-in-file", "cores.py", "import", f"# sk-{'a' * 30}\nimport"),
-    ("secret-in-file", "main.py", "TITLE =", f'KEY = "{FAKE_KEY}"\nTITLE ='),
-    ("secret-in-file", "start-script.sh", "exec", f"# ghp_{'1' * 36}\nexec"),
-    ("secret-in-file", "data/README.md", "", f"hf_{'a' * 34}\n"),
     ("secret-in-file", "data/id", "", "-----BEGIN RSA PRIVATE KEY-----\n"),
     ("secret-in-file", "data/.env", "", "A=1\n"),
     ("pointer", f"data/{WEIGHTS}", "", "version https://git-lfs.github.com/spec/v1\n"),
-    ("pointer", "data/tree.csv", "", "version https://git-lfs.github.com/spec/v1\n"),
     ("labels", "data/labels.txt", "", "class 0 (no label yet)\n"),
     ("python", "main.py", "import torch", "import"),
 ]
@@ -175,14 +152,11 @@ def test_weights_that_are_a_link_to_what_the_image_has_not_are_found(folder, lin
 # other right ways to say the same: the file, what it says, what it says then
 CHOICES = [
     ("Dockerfile", "python:3.11-slim", "ghcr.io/owner/python@sha256:" + "0" * 64),
-    ("Dockerfile", "FROM python:3.11", "ARG V=3.11\nFROM python:${V}"),
     ("Dockerfile", "USER app", "FROM first\nCOPY --from=first /home/app .\nUSER 1000:1000"),
     ("Dockerfile", "USER app", "USER root\nRUN true\nUSER app\n# USER root"),
     ("Dockerfile", "useradd --create-home --uid 1000", "adduser -D -u 1000"),
-    ("Dockerfile", "--uid 1000 app", "app && pip install uv==1.3"),
     ("Dockerfile", "USER app\nEXPOSE 8080", "user\tapp\r\n  expose  8080/tcp \r"),
     ("Dockerfile", "EXPOSE 8080", "ENV PORT=9000\nEXPOSE $PORT"),
-    ("Dockerfile", "ENV ", "ENV TOKENIZERS_PARALLELISM=false HF_TOKEN=$TOKEN "),
     ("Dockerfile", "*.py start-script.sh ./", '["*.py","start-script.sh","./"]'),
     ("Dockerfile", "*.py start", "${X:-main}.py c*.py g*.py i*.py mid*.py p*.py v*.py w*.py start"),
     (".dockerignore", "", "*\n!*.py\n!*.sh\n!*.txt\n!data/*.*\n"),
@@ -191,18 +165,12 @@ CHOICES = [
     ("main.py", "**settings(demo)", 'server_name="0.0.0.0", server_port=PORT'),
     ("main.py", "**settings(demo)", "server_port=int(os.environ.get('PORT', 8080))"),
     ("main.py", "demo.launch(", 'uvicorn.run(app, host="0.0.0.0", port=8080, '),
-    ("main.py", "demo.queue(", "demo.queue(**more, "),
-    ("main.py", "**settings(demo)", "**settings(demo), auth=None"),
-    ("Dockerfile", 'CMD ["python", "-c", \\', 'CMD ["sh", "-c", \\'),
     ("main.py", "\nTITLE =", "\ntry:\n    import shap\nexcept OSError:\n    pass\nTITLE ="),
-    ("main.py", "import torch\n", "import torch\nimport yaml.nodes\nfrom PIL import Image\n"),
     ("requirements.txt", "-c ", "opencv-python-headless==4.1\n-c "),
     ("main.py", '"""Image', '"""demo.launch(share=True)\nimport helper\n'),
     ("main.py", "TITLE =", 'password = os.environ["DB_PASSWORD"]; token = "a-long-name"\nTITLE ='),
     ("main.py", "TITLE =", 'HELP = f"see {HERE}/README.md", "iris"\nTITLE ='),
-    ("main.py", "TITLE =", 'X = "https://a.b/data/c.pth", "d.pth"\nTITLE ='),
     ("main.py", "TITLE =", 'import iris\n(X / "iris").mkdir()\nopen("labels.txt", "a")\nTITLE ='),
-    ("requirements.txt", "tqdm==4.70.1", "tqdm==4.70.1 \\\n  --hash=sha256:1"),
     ("requirements.txt", "tqdm==4.70.1", "a @ git+https://b.c/d\n-r e.txt\n./f\ng==1  # h"),
     ("start-script.sh", "exec python main.py", "cd . && exec python \\\n  main.py 2>&1  # it's"),
 ]  # fmt: skip
@@ -236,11 +204,6 @@ def test_a_file_that_is_not_there_is_found(folder, file):
     assert find(folder) == [("files", file)]
 
 
-def test_a_start_script_may_be_made_a_program_in_the_image(folder):
-    (folder / "start-script.sh").chmod(0o644)
-    assert find(folder) == []
-
-
 def test_missing_weights_come_with_the_command_that_fetches_them(folder):
     (folder / "data" / WEIGHTS).unlink()
     edit(folder / "main.py", f'"{WEIGHTS}"', "NAME")  # download_model.py names them
@@ -248,9 +211,8 @@ def test_missing_weights_come_with_the_command_that_fetches_them(folder):
     assert f"data/{WEIGHTS} is missing. Run make model" in finding.cure
 
 
-@pytest.mark.parametrize("name", ["hello", "sepia", "themed"])
-def test_a_step_is_checked_as_the_app_of_its_image(name, tmp_path):
-    step = find_app(name).file
+def test_a_step_is_checked_as_the_app_of_its_image(tmp_path):
+    step = find_app("sepia").file
     step = shutil.copytree(step.parent, tmp_path / "steps") / step.name
     assert check.check(step.parent, step) == []
     edit(step, "demo.launch(", "demo.launch(share=True, ")
@@ -274,11 +236,6 @@ def test_names_that_serve_cannot_fetch_are_found(name, rules):
     image, tag = re.fullmatch(r"(.*?)(?::([^:/]*))?", name).groups("")
     for arguments in ((name, ""), (image, tag)):
         assert [finding.rule for finding in check.check_name(*arguments)] == rules
-
-
-def test_a_tag_alone_is_checked_and_nothing_passes():
-    assert check.check_name("", "") == check.check_name("", "v1") == []
-    assert [finding.rule for finding in check.check_name("", "latest")] == ["tag"]
 
 
 def test_every_app_of_the_gallery_is_ready(capsys, monkeypatch):

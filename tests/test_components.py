@@ -4,11 +4,8 @@ All on one page of a real browser; some components stand for the whole kind (tho
 the server, with a stream, with a listener for each session).
 """
 
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -16,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 import requests
 import sample_images
-from conftest import ROOT, nginx_before, started_main, wait_for, wait_until_open
+from calls import NO_UPLOAD
+from conftest import ROOT, nginx_before, started_main, wait_for
 from gradio_client import Client
 from maintain.browser import find_browser
 from playwright.sync_api import expect
-from server import free_port
+from server import Server, free_port
 
-NO_UPLOAD = "This file was never uploaded, or was deleted. Please upload it again."
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -240,16 +237,12 @@ def test_a_login_of_the_author_s_own_and_a_mistake_in_it(tmp_path, browser):
 
 @pytest.mark.long
 def test_a_function_that_is_renamed_while_gradio_reloads_the_app(tmp_path):
-    folder, port = copy_bare(tmp_path / "app"), free_port()
-    environment = {"GRADIO_TEMP_DIR": str(tmp_path / "uploads"), "PORT": str(port)}
-    environment |= {"GRADIO_SERVER_NAME": "127.0.0.1", **os.environ, **environment}
+    folder = copy_bare(tmp_path / "app")
+    environment = {"GRADIO_TEMP_DIR": tmp_path / "uploads", "PORT": "{PORT}"}
+    environment |= {"GRADIO_SERVER_NAME": "127.0.0.1"}
     command = [sys.executable, "-c", "from gradio.cli import cli; cli()", "main.py"]
-    with (tmp_path / "log").open("w") as log:
-        options = {"cwd": folder, "env": environment, "stdout": log, "stderr": log}
-        process = subprocess.Popen(command, start_new_session=True, **options)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        wait_until_open(process, url)
+    with Server(command, cwd=folder, **environment) as server:
+        url = server.wait().url
         call = {"url": url + "gradio_api/call/greet", "json": {"data": ["Ada"]}}
         assert requests.post(**call, timeout=10).status_code == 200
         main = folder / "main.py"
@@ -263,9 +256,6 @@ def test_a_function_that_is_renamed_while_gradio_reloads_the_app(tmp_path):
         event = response.json()["event_id"]
         assert "Hello Ada!" in requests.get(f"{call['url']}/{event}", timeout=10).text
         assert requests.get(url + "health", timeout=10).ok
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import hashlib
 import os
 import random
 import re
-import runpy
 import signal
 import socket
 import subprocess
@@ -24,8 +23,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import mounted
 
-ROOT = Path(__file__).parent.parent
-APPS = ["flower_classification", "resnet_image_classification", "vgg11_image_classification"]
+PROGRAM = Path(__file__).parents[1] / "flower_classification" / "download_model.py"
 PAYLOAD = random.Random(0).randbytes(300_000)
 OTHER = random.Random(1).randbytes(300_000)
 HTML = b"\xef\xbb\xbf\n <!DocType html><html><body>Please sign in</body></html>"
@@ -36,10 +34,6 @@ PATIENCE_S = 30  # after which a program counts as hanging
 NO_PROXY = {"NO_PROXY": "*"}
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
-
-
-def source_of(app):
-    return (ROOT / app / "download_model.py").read_text(encoding="utf-8")
 
 
 class Server(ThreadingHTTPServer):
@@ -162,7 +156,7 @@ class App:
         constants = 'FILE = Path(__file__).parent / "data" / "model.pth"\n'
         constants += f"SOURCES = {sources!r}\nSHA256 = {sha256!r}\n"
         constants += f"MIN_BYTES = {min_bytes}\nMAX_BYTES = {max_bytes}\n"
-        text, blocks = CONSTANTS.subn(lambda _: constants, source_of(APPS[0]))
+        text, blocks = CONSTANTS.subn(lambda _: constants, PROGRAM.read_text(encoding="utf-8"))
         assert blocks == text.count("\nTIMEOUT_S = 30 ") == text.count("_WAITS_S = (2, 10)") == 1
         text = text.replace("\nTIMEOUT_S = 30 ", f"\nTIMEOUT_S = {timeout_s} ")
         text = text.replace("_WAITS_S = (2, 10)", "_WAITS_S = (0.01, 0.02)")
@@ -236,35 +230,8 @@ def test_a_download_without_an_end_is_ended(app, server, respond, words):
     assert server.requests == ["/model"]  # another attempt would be no better
 
 
-PYTORCH = "https://download.pytorch.org/models/"
-NEXTCLOUD = "https://nextcloud.dc.scilifelab.se/s/"
-FLOWERS = f"flower_model_vgg19.pth {NEXTCLOUD}GSf2g5CAFxBPtMN/download"
-RESNET = f"""image_classification_resnet18.pth {PYTORCH}resnet18-f37072fd.pth
-    {NEXTCLOUD}6znJ2FPZPyLKaGa/download
-    f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec
-    5c106cde386e87d4033832f2996f5493238eda96ccf559d1d62760c4de0613f8"""
-VGG11 = f"""image_classification_vgg11.pth {PYTORCH}vgg11-8a719046.pth
-    {NEXTCLOUD}8FLB6JqJsPBDcWw/download 8a719046 bbd30ac9"""
-
-
-@pytest.mark.parametrize(
-    ("name", "facts", "least", "most"),
-    [
-        # 4 bytes for each weight of torchvision's models, and up to 200 kB around them
-        (APPS[0], FLOWERS, 131_388_582 * 4, 131_388_582 * 4 + 200_000),
-        (APPS[1], RESNET, 46_827_520, 46_830_571),  # the two published files
-        (APPS[2], VGG11, 132_863_336 * 4, 132_863_336 * 4 + 200_000),
-    ],
-)
-def test_sources_digests_and_sizes_are_the_known_ones(name, facts, least, most):
-    model = runpy.run_path(str(ROOT / name / "download_model.py"))
-    assert [model["FILE"].name, *model["SOURCES"], *model["SHA256"]] == facts.split()
-    assert least * 0.95 < model["MIN_BYTES"] <= least < most <= model["MAX_BYTES"]
-
-
-@pytest.mark.parametrize("package", ["pooch", "requests", "tqdm"])
-def test_missing_package_says_what_to_install(app, tmp_path, package):
-    (tmp_path / f"{package}.py").write_text("raise ImportError")
+def test_missing_package_says_what_to_install(app, tmp_path):
+    (tmp_path / "pooch.py").write_text("raise ImportError")
     ended = app.write().run(env={"PYTHONPATH": str(tmp_path)})
     assert ended.code == 1
     assert "pip install -r requirements.txt" in ended.err
@@ -318,12 +285,15 @@ def test_url_replaces_the_sources_and_is_checked_like_them(app, server):
     assert server.requests == ["/mirror", "/mirror"]
 
 
-def test_sources_are_tried_in_order(app, server):
+def test_sources_are_tried_in_order_and_again_after_a_temporary_fault(app, server):
     faults = {"/404": not_found, "/page": web_page, "/other": other_file, "/cut": cut}
     sources = [server.url(path, fault) for path, fault in faults.items()]
-    app.write(*sources, server.url("/good", good), server.url("/unused", good))
-    assert_saved(app, app.run())
-    assert server.requests == ["/404", "/page", "/other", "/cut", "/cut", "/cut", "/good"]
+    sources += [server.url("/stalled", stall, good), server.url("/unused", good)]
+    ended = app.write(*sources, timeout_s=1).run()
+    assert_saved(app, ended)
+    asked = ["/404", "/page", "/other", "/cut", "/cut", "/cut", "/stalled", "/stalled"]
+    assert server.requests == asked
+    assert "Trying again" in ended.err
 
 
 TEMPORARY = {
@@ -338,24 +308,12 @@ LASTING = {
     "404": (not_found, "the server has no such file (404)"),
     "403": (reply(b"", 403), "responded with error 403"),
     "web page": (web_page, "it is a web page instead of the model"),
-    "big web page": (reply(b"<HTML>" + b" " * 300_000), "it is a web page instead of the model"),
     "digest": (other_file, "wrong SHA-256 digest"),
     "short": (reply(PAYLOAD[:1000]), "its size is wrong (1,000 bytes)"),
     "long": (reply(PAYLOAD * 2), "it sends more than 400,000 bytes"),
-    "empty": (reply(b""), "its size is wrong (0 bytes)"),
     "no length": (reply(PAYLOAD[:9], length="none"), "its size is wrong (9 bytes)"),
     "senseless length": (reply(length="many"), "download failed"),
 }
-
-
-@pytest.mark.parametrize("kind", TEMPORARY)
-def test_temporary_fault_is_told_and_tried_again(app, server, kind):
-    fault, words = TEMPORARY[kind]
-    ended = app.write(server.url("/model", fault, good), timeout_s=1).run()
-    assert_saved(app, ended)
-    assert server.requests == ["/model"] * 2
-    assert words in ended.err
-    assert "Trying again" in ended.err
 
 
 @pytest.mark.parametrize("kind", [*LASTING, *TEMPORARY])
@@ -377,11 +335,8 @@ def test_fault_that_stays_is_told_and_an_earlier_file_stays(app, server, kind):
         ("http://models.invalid/model", 1, "there is no network, or no server with this name"),
         ("http://{dead}/model", 3, "refused"),
         ("https://{server}/model", 1, "SSLError"),  # as with a certificate that is not trusted
-        ("ftp://{server}/model", 1, "download failed"),
         ("model.pth", 1, "download failed"),
-        ("http://", 1, "download failed"),
         ("http://[::1/model", 1, "download failed"),
-        ("http://a b/model", 1, "download failed"),
     ],
 )
 def test_bad_address_is_told(app, server, dead_server, address, attempts, words):
@@ -457,10 +412,6 @@ def test_wrong_file_is_told_and_stays(app, my_file, content, words):
     assert content is None or my_file.read_bytes() == content
 
 
-def test_folder_instead_of_a_file_is_told(app, tmp_path):
-    assert_failed(app, app.write().run("--file", tmp_path), str(tmp_path))
-
-
 def test_file_wins_over_an_earlier_good_one(app, my_file):
     app.write(sha256=(DIGEST, OTHER_DIGEST)).put(OTHER)
     assert_saved(app, app.run("--file", my_file), also=["model.pth.replaced"])
@@ -485,7 +436,6 @@ def saved(tmp_path_factory):
         "end cut": new[:-1000],
         "changed": new[:130_000] + b"damage" + new[130_006:],
         "noise": PAYLOAD,
-        "noise like a zip": b"PK\x03\x04" + PAYLOAD,
         "no model": file.read_bytes(),
         "older cut": older[:150_000],  # it has no checksums
     }
@@ -498,9 +448,7 @@ def test_pytorch_file_without_digest_is_accepted_and_says_so(app, server, saved,
     assert "size and PyTorch format (no digest was published)" in ended.out
 
 
-@pytest.mark.parametrize(
-    "kind", ["end cut", "changed", "noise", "noise like a zip", "no model", "older cut"]
-)
+@pytest.mark.parametrize("kind", ["end cut", "changed", "noise", "no model", "older cut"])
 def test_damaged_file_without_digest_is_refused(app, server, saved, kind):
     words = "size is wrong" if kind == "older cut" else "wrong PyTorch format"
     ended = app.write(server.url("/model", reply(saved[kind])), sha256=()).run()

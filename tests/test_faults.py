@@ -4,32 +4,21 @@ The rest is elsewhere: a download that is cut off in test_download_model.py, dam
 test_classifiers.py, and a read-only file system in the images that test_images.py runs.
 """
 
-import contextlib
 import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
-from conftest import (
-    ROOT,
-    Served,
-    long,
-    mounted,
-    start_main,
-    started_main,
-    wait_for,
-    wait_until_open,
-)
-from gradio_client import Client, handle_file
+from calls import ask, call, send, upload
+from conftest import ROOT, mounted, run_main, started_main, wait_for
 from playwright.sync_api import expect
-from server import free_port
+from server import Server, free_port
 
 pytestmark = pytest.mark.slow
 EXAMPLE = "bee.jpg"
@@ -52,22 +41,25 @@ def copy(classifier, tmp_path):
 
 
 def classify(served, file):
-    client = Client(served.url, verbose=False)
-    try:
-        return client.predict(handle_file(file), api_name="/predict")
-    finally:
-        client.close()
+    (prediction,) = ask(served.url, "predict", upload(served.url, file))
+    return prediction
 
 
 def greet(served):
-    url = f"{served.url}gradio_api/call/greet"
-    event = requests.post(url, json={"data": ["Ada"]}, timeout=20).json()["event_id"]
-    return "Hello Ada!" in requests.get(f"{url}/{event}", timeout=20).text
+    return "Hello Ada!" in call(served.url, "greet", "Ada")
 
 
-def upload(served, content, name="scan.png"):
-    url = f"{served.url}gradio_api/upload"
-    return requests.post(url, files={"files": (name, content)}, timeout=20)
+def keep(served, content, name="scan.png"):
+    """Upload a file, and return where it is kept."""
+    return Path(upload(served.url, content, name)["path"])
+
+
+def told_at_the_start(folder, **environment):
+    """Return what an app prints that does not start."""
+    with run_main(folder / "main.py", **environment) as server:
+        assert server.process.wait(60) == 1
+    assert "Traceback" not in server.printed()
+    return server.printed()
 
 
 def files_in(folder):
@@ -79,17 +71,15 @@ def test_killed_app_leaves_uploads_only_until_the_next_start(copy, tmp_path):
     """And nothing of an app that still runs is touched."""
     folder, place = copy("bare"), tmp_path / "uploads"
     with started_main(folder, place) as (other, _):
-        theirs = Path(upload(other, b"of another app").json()[0])
-        process = start_main(folder / "main.py", port := free_port(), GRADIO_TEMP_DIR=str(place))
-        wait_until_open(process, url := f"http://127.0.0.1:{port}/")
-        ours = Path(upload(Served(url, place, None), b"secret").json()[0])
-        assert ours.parents[1] != theirs.parents[1]
-        process.kill()
-        process.communicate()
+        theirs = keep(other, b"of another app")
+        with run_main(folder / "main.py", GRADIO_TEMP_DIR=place) as killed:
+            ours = keep(killed.wait(), b"secret")
+            assert ours.parents[1] != theirs.parents[1]
+            killed.kill()
         assert ours.exists()
         with started_main(folder, place) as (served, _):
             assert not ours.exists()
-            assert not list(place.glob(f"*{process.pid}-*"))
+            assert not list(place.glob(f"*{killed.process.pid}-*"))
             assert theirs.exists()
             assert greet(other)
             assert greet(served)
@@ -111,9 +101,9 @@ def test_stalled_upload_hinders_nobody_and_who_leaves_leaves_nothing(copy, tmp_p
             wait_for(lambda: len(files_in(served.uploads)) == 1)
             assert greet(served)
         for number in range(5):  # these upload and ask, and do not wait for the response
-            assert upload(served, b"an image", f"{number}.jpg").ok
-            call = f"{served.url}gradio_api/call/greet"
-            assert requests.post(call, json={"data": ["Ada"]}, timeout=10).ok
+            keep(served, b"an image", f"{number}.jpg")
+            url = f"{served.url}gradio_api/call/greet"
+            assert requests.post(url, json={"data": ["Ada"]}, timeout=10).ok
         assert len(files_in(served.uploads)) >= 5
         wait_for(lambda: not files_in(served.uploads))
         assert greet(served)
@@ -142,7 +132,7 @@ def test_beyond_its_limit_the_oldest_uploads_go(copy, tmp_path):
     with started_main(folder, tmp_path / "uploads") as (served, _):
         files = []
         for number in range(5):
-            files.append(Path(upload(served, bytes(300_000), f"{number}.jpg").json()[0]))
+            files.append(keep(served, bytes(300_000), f"{number}.jpg"))
             time.sleep(0.1)
         wait_for(lambda: sum(file.exists() for file in files) == 3)
         time.sleep(2)
@@ -154,7 +144,7 @@ def test_full_disk_is_told_and_the_app_goes_on(copy, tmp_path, browser):
     folder, place = copy("resnet"), tmp_path / "small"
     page = browser.new_page()  # not the fixture: the refusal is an error in the console
     with mounted(place, "-o", "size=1m,mode=1777"), started_main(folder, place) as (served, _):
-        response = upload(served, bytes(2_000_000))
+        response = send(served.url, bytes(2_000_000))
         assert response.status_code == 507
         assert "disk" in response.json()["detail"]
         page.goto(served.url)
@@ -165,20 +155,12 @@ def test_full_disk_is_told_and_the_app_goes_on(copy, tmp_path, browser):
         assert len(classify(served, folder / "data" / EXAMPLE)["confidences"]) == 5
 
 
-@pytest.mark.parametrize("kind", ["read-only", "no folder"])
-def test_temporary_folder_that_cannot_be_written_to_is_named(copy, tmp_path, kind):
-    folder, place = copy("bare"), tmp_path / "place"
-    with contextlib.ExitStack() as stack:
-        if kind == "read-only":
-            stack.enter_context(mounted(place, "-o", "ro"))
-        else:
-            place.write_text("a file")
-        process = start_main(folder / "main.py", free_port(), GRADIO_TEMP_DIR=str(place))
-        printed = process.communicate(timeout=60)[0]
-    assert process.returncode == 1
+def test_temporary_folder_that_cannot_be_written_to_is_named(copy, tmp_path):
+    place = tmp_path / "place"
+    place.write_text("a file")
+    printed = told_at_the_start(copy("bare"), GRADIO_TEMP_DIR=place)
     assert printed.startswith(f"Uploads cannot be kept in {place}: ")
     assert "GRADIO_TEMP_DIR=" in printed
-    assert "Traceback" not in printed
 
 
 @pytest.mark.long
@@ -194,39 +176,25 @@ def test_weights_replaced_while_the_app_runs_change_nothing_until_it_restarts(co
         assert classify(served, example) == before
         weights.unlink()
         assert classify(served, example) == before
-    again = start_main(folder / "main.py", free_port(), GRADIO_TEMP_DIR=str(tmp_path / "again"))
-    printed = again.communicate(timeout=60)[0]
-    assert again.returncode == 1
-    assert f"{weights} is missing" in printed
+    assert f"{weights} is missing" in told_at_the_start(folder, GRADIO_TEMP_DIR=tmp_path / "again")
 
 
 def test_variables_that_a_host_sets_do_no_harm(copy, tmp_path):
     """Kubernetes sets NAME_PORT for each service, also gradio-server; a Space sets SYSTEM."""
-    port = free_port()
     place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    given = {"PORT": str(port), "GRADIO_SERVER_PORT": "tcp://10.0.0.1:80", "PATH": place}
-    given |= {"GRADIO_TEMP_DIR": str(tmp_path / "uploads"), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    given = {"PORT": "{PORT}", "GRADIO_SERVER_PORT": "tcp://10.0.0.1:80", "PATH": place}
+    given |= {"GRADIO_TEMP_DIR": tmp_path / "uploads", "GRADIO_SERVER_NAME": "127.0.0.1"}
     given |= {"SYSTEM": "spaces", "SPACE_ID": "somebody/leaf"}
-    command, folder = ["sh", "start-script.sh"], copy("bare")
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(command, cwd=folder, env={**os.environ, **given}, **options)
-    try:
-        wait_until_open(process, f"http://127.0.0.1:{port}/")
-    finally:
-        process.kill()
-        printed = process.communicate()[0]
-    assert "Traceback" not in printed
+    with Server(["sh", "start-script.sh"], cwd=copy("bare"), **given) as server:
+        server.wait().kill()
+    assert "Traceback" not in server.printed()
 
 
 @pytest.mark.long
 def test_a_root_path_that_is_none_gives_a_message(copy, tmp_path):
-    uploads = str(tmp_path / "uploads")
-    process = start_main(
-        copy("bare") / "main.py", free_port(), GRADIO_TEMP_DIR=uploads, GRADIO_ROOT_PATH="hello"
-    )
-    said = process.communicate(timeout=60)[0]
+    places = {"GRADIO_TEMP_DIR": tmp_path / "uploads", "GRADIO_ROOT_PATH": "hello"}
+    said = told_at_the_start(copy("bare"), **places)
     assert said == "GRADIO_ROOT_PATH=hello is not a path. Begin it with a slash: /hello\n"
-    assert process.returncode == 1
 
 
 @pytest.mark.long
@@ -234,39 +202,27 @@ def test_stop_during_a_prediction_finishes_it(copy, tmp_path):
     line = "    pixels = read_image(image, enough=1024)\n"
     folder = copy("resnet", "main.py", line, f"{line}    __import__('time').sleep(2)\n")
     with started_main(folder, tmp_path / "uploads") as (served, process):
-        found = []
-        ask = lambda: found.append(classify(served, folder / "data" / EXAMPLE))  # noqa: E731
-        user = threading.Thread(target=ask)
-        user.start()
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)  # as `docker stop` does, by the Dockerfile
-        user.join(20)
+        with ThreadPoolExecutor(1) as users:
+            prediction = users.submit(classify, served, folder / "data" / EXAMPLE)
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)  # as `docker stop` does, by the Dockerfile
+            assert len(prediction.result(20)["confidences"]) == 5
         assert process.wait(20) == 0
-    assert len(found[0]["confidences"]) == 5
     assert files_in(tmp_path / "uploads") == []
 
 
 def test_stop_before_the_app_has_started_leaves_nothing(copy, tmp_path):
     wait = 'print("here", flush=True)\n    __import__("time").sleep(60)\n'
     folder = copy("bare", "main.py", "    demo.launch(", f"    {wait}    demo.launch(")
-    process = start_main(folder / "main.py", free_port(), GRADIO_TEMP_DIR=str(tmp_path / "uploads"))
-    try:
-        while process.stdout.readline() not in ("here\n", ""):
-            pass
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-    finally:
-        process.kill()
-    assert process.returncode in (130, -signal.SIGINT)
+    with run_main(folder / "main.py", GRADIO_TEMP_DIR=tmp_path / "uploads") as server:
+        wait_for(lambda: "here" in server.printed())
+        assert server.stop() in (130, -signal.SIGINT)
     assert list((tmp_path / "uploads").glob("gradio-*")) == []
 
 
-@pytest.mark.parametrize("kind", ["silent", long("closed")])
-def test_proxy_that_does_not_respond_is_not_asked_for_this_computer(copy, tmp_path, kind):
+def test_proxy_that_does_not_respond_is_not_asked_for_this_computer(copy, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-        if kind == "closed":
-            server.close()
         names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
         environment = dict.fromkeys(names, proxy) | {"NO_PROXY": "", "no_proxy": ""}
         folder = copy("bare")
@@ -280,14 +236,11 @@ def test_proxy_that_does_not_respond_is_not_asked_for_this_computer(copy, tmp_pa
 def test_second_app_on_a_port_says_so_and_the_first_goes_on(copy, tmp_path):
     folder, place = copy("bare"), tmp_path / "uploads"
     with started_main(folder, place) as (served, _):
-        kept = Path(upload(served, b"still needed").json()[0])
+        kept = keep(served, b"still needed")
         port = served.url.split(":")[2].strip("/")
-        second = start_main(folder / "main.py", port, GRADIO_TEMP_DIR=str(place))
-        printed = second.communicate(timeout=60)[0]
-        assert second.returncode == 1
+        printed = told_at_the_start(folder, port=port, GRADIO_TEMP_DIR=place)
         assert printed.startswith(f"Port {port} is taken")
         assert "PORT=" in printed
-        assert "Traceback" not in printed
         assert kept.exists()
         assert greet(served)
 

@@ -1,6 +1,5 @@
 """The apps' folders: each stands alone, and what they share is the same everywhere."""
 
-import ast
 import json
 import os
 import re
@@ -8,62 +7,23 @@ import subprocess
 
 import pytest
 from apps import find_app, find_apps
-from conftest import CLASSIFIERS, ROOT, SCRIPTS
+from conftest import ROOT, SCRIPTS
 from container.context import FLAGS, read
 from gallery.assemble import assemble
 from maintain.sync import differing
 from test_new import copy_gallery, new
 
 BARE = SCRIPTS / "bare"
-FOLDERS = [BARE, *(find_app(name).folder for name in CLASSIFIERS)]
-IN_EACH = ["main.py", "guard.py", "middleware.py", "version.py", "README.md", "requirements.txt"]
-IN_EACH += ["Dockerfile", ".dockerignore", "start-script.sh"]
-OF_A_MODEL = ["image.py", "pixels.py", "cores.py", "weights.py", "download_model.py"]
-OF_A_MODEL += ["data/README.md"]
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_folder_has_what_it_needs_and_refers_to_nothing_outside(folder):
-    for name in IN_EACH + OF_A_MODEL * (folder != BARE):
-        text = (folder / name).read_text(encoding="utf-8")
-        assert "../" not in text, name
-        assert "scripts/" not in text, name
 
 
 def test_what_is_meant_to_be_the_same_is():
     assert {*differing(find_app("resnet").folder)} == set()
 
 
-def test_the_bare_app_has_the_code_of_the_first_step():
-    bare, step = (
-        {*map(ast.unparse, ast.parse(file.read_text(encoding="utf-8")).body[1:-1])}
-        for file in (BARE / "main.py", find_app("hello").file)
-    )
-    assert step <= bare
-    assert len(step) == 3  # an import, a function, a page
-
-
-def test_all_requirements_are_pinned_and_agree():
-    wanted = {}
-    files = [*ROOT.glob("*/requirements*.txt"), BARE / "requirements.txt"]
-    assert len(files) >= 7
-    pinned = r"([\w.-]+)==[\w.]+(; python_version [<>=]+ \"[\d.]+\")?"
-    for file in files:
-        for line in file.read_text().splitlines():
-            package = re.fullmatch(rf"{pinned}|#.*|-r .*|-c constraints\.txt", line)
-            assert package, f"{file}: {line}"
-            if package[1]:
-                assert wanted.setdefault(package.groups(), line) == line, file
-
-
-def test_every_app_says_in_one_line_what_it_teaches():
-    for app in find_apps():
-        assert app.summary[0] != "(", app.file
-        assert len(app.summary) <= 100
-
-
 def test_the_dockerfiles_share_all_but_the_files_that_they_copy():
-    files = [folder / "Dockerfile" for folder in (FOLDERS[1], BARE, ROOT / "example_apps")]
+    files = [
+        folder / "Dockerfile" for folder in (find_app("resnet").folder, BARE, ROOT / "example_apps")
+    ]
     classifier, *others = [file.read_text(encoding="utf-8").split("\n\n") for file in files]
     for word in ("FROM ", "RUN useradd ", "ENV ", "LABEL ", "USER ", "ENTRYPOINT "):
         (stanza,) = [s for s in classifier if f"\n{word}" in f"\n{s}"]
@@ -99,22 +59,12 @@ def test_every_dockerfile_can_be_built_without_buildkit(tmp_path, monkeypatch):
     assert {file: needs_buildkit(file) for file in files} == {file: [] for file in files}
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "COPY a b .",
-        "COPY --chown=app:app *.py /app",
-        'COPY ["a", "b", "c"]',
-        "COPY a \\\n  b \\\n  .",
-        "COPY --link a b",
-        "RUN --mount=type=cache,target=/c pip install a",
-        "RUN <<EOF",
-    ],
-)
-def test_what_needs_buildkit_is_found(tmp_path, line):
-    right = "COPY a b ./\nCOPY ${A}_app.py app.py\nRUN a && b\n"
-    (tmp_path / "Dockerfile").write_text(f"FROM a\n{line}\n{right}")
-    assert len(needs_buildkit(tmp_path / "Dockerfile")) == 1
+def test_what_needs_buildkit_is_found(tmp_path):
+    wrong = ["COPY a b .", "COPY --chown=app:app *.py /app", 'COPY ["a", "b", "c"]']
+    wrong += ["COPY a b .", "COPY --link a b", "RUN --mount=type=cache,target=/c pip", "RUN <<EOF"]
+    right = ["FROM a", "COPY a b ./", "COPY ${A}_app.py app.py", "RUN a && b"]
+    (tmp_path / "Dockerfile").write_text("\n".join([*right, *wrong]).replace(" b .", " \\\n  b ."))
+    assert len(needs_buildkit(tmp_path / "Dockerfile")) == len(wrong)
 
 
 @pytest.mark.parametrize("needs", ["", "torch==2.14.1\ntorchvision==0.29.1\n"])

@@ -79,18 +79,7 @@ def test_r_sends_and_gets_letters_of_other_languages(run_r):
     [
         ("hello", 'ask("greet", "")', "Please type a name first."),
         ("hello", 'ask("greet")', "This function takes 1 value(s): see Use via API."),
-        ("hello", 'ask("greeting", "Ada")', "There is no such function, or it runs in the"),
         ("sepia", 'ask("sepia", upload("call.R"))', "This file cannot be read as an image."),
-        (
-            "sepia",
-            'ask("sepia", list(path = "/etc/passwd"))',
-            "This file was never uploaded, or was deleted.",
-        ),
-        (
-            "sepia",
-            'ask("sepia", list(path = "https://example.com/a.png"))',
-            "The app does not open web addresses. Please download the file first and send that.",
-        ),
     ],
 )
 def test_r_stops_with_the_message_of_the_app(run_r, name, call, message):

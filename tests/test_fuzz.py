@@ -26,7 +26,6 @@ from sample_images import png, saved, tiff
 
 FAILURES = ROOT / ".hypothesis" / "failures"
 MOST_MEMORY_MB = 2_000  # that one more image may take
-EACH = ["sepia", "resnet", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vgg11", "flower"))]
 
 
 @functools.cache
@@ -166,25 +165,21 @@ def check_probabilities(network, batch, scores):
     assert abs(scores.softmax(1).sum().item() - 1) < 1e-4  # false for NaN
 
 
-@pytest.fixture(scope="module")
-def functions(classifier):
-    """Return the function of each app, as its file defines it."""
-
-    @functools.cache
-    def function(name):
-        app = find_app(name) if name == "sepia" else classifier(name)
-        module = import_app(app)
-        if name == "sepia":
-            return module.sepia
-        module.model.register_forward_hook(check_probabilities)
-        return module.predict
-
-    return function
+@pytest.fixture
+def function(classifier, request):
+    """The function of an app, as its file defines it."""
+    if request.param == "sepia":
+        return import_app(find_app("sepia")).sepia
+    module = import_app(classifier(request.param))
+    module.model.register_forward_hook(check_probabilities)
+    return module.predict
 
 
-@pytest.mark.parametrize("name", EACH)
-def test_any_file_gives_a_result_or_a_message(functions, name, tmp_path, record_property):
-    function, file = functions(name), tmp_path / "upload"
+@pytest.mark.parametrize(
+    ("name", "function"), [(n, n) for n in ("sepia", "resnet")], indirect=["function"]
+)
+def test_any_file_gives_a_result_or_a_message(function, name, tmp_path, record_property):
+    file = tmp_path / "upload"
     slowest, counts = [0.0, b""], {"results": 0, "messages": 0}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

@@ -8,19 +8,17 @@ import sys
 import time
 
 import commands
+import explain
 import model
 import pytest
 import requests
 from apps import find_app, find_apps
 from conftest import CLASSIFIERS, ROOT, STEPS
-from explain import settings_of
 from server import Failed, Server
 from smoke import check_page
 from workshop_blocks import saved
 
 NAMES = [*STEPS, *CLASSIFIERS]
-# on Linux also this computer: an app that is open to the network responds there, another does not
-OTHER_ADDRESS = "127.0.0.2"
 
 
 GROUPS = (commands.FOR_YOUR_APP, commands.FOR_THIS_REPOSITORY)
@@ -44,24 +42,16 @@ def test_make_alone_explains_every_command_in_two_groups(make):
     assert max(map(len, explained.stdout.splitlines())) <= 100
 
 
-def test_a_user_finds_the_commands_for_an_app_and_no_others_in_the_first_group():
-    names = "list run gallery new update inspect model train smoke expect verify check docker"
-    names += " docker-run docker-smoke docker-push scale classify"
-    assert list(commands.FOR_YOUR_APP) == names.split()
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_help_explains_one_command_with_all_its_settings(make, name):
-    explained = make("help", f"COMMAND={name}")
-    assert explained.returncode == 0
-    assert f"make {name}" in explained.stdout
-    for setting in settings_of(EVERY[name]):
-        meaning = commands.SETTINGS[setting]
-        assert re.search(rf"(?m)^  {setting} +{re.escape(meaning)}", explained.stdout), setting
-
-
-def test_each_setting_is_explained_and_used():
-    used = {setting for function in EVERY.values() for setting in settings_of(function)}
+def test_help_explains_each_command_with_all_its_settings(make):
+    assert make("help", "COMMAND=run").stdout.strip() == explain.one("run", EVERY["run"])
+    used = set()
+    for name, function in EVERY.items():
+        explained, settings = explain.one(name, function), explain.settings_of(function)
+        assert explained.startswith(f"make {name}")
+        used |= settings.keys()
+        for setting in settings:
+            meaning = re.escape(commands.SETTINGS[setting])
+            assert re.search(rf"(?m)^  {setting} +{meaning}", explained), (name, setting)
     assert used == {*commands.SETTINGS}
 
 
@@ -74,15 +64,11 @@ def test_without_make_it_is_the_same_command(make):
     ("words", "message"),
     [
         (["rum", "APP=hello"], 'There is no command "rum". Did you mean run? `make help` lists'),
-        (["help", "COMMAND=rum"], 'There is no command "rum". Did you mean run?'),
         (["new", "NAME=leaf", "FORM=resnet"], "`make new` has no setting FORM. Did you mean FROM?"),
         (["run", "app=sepia"], "Settings are in capital letters: APP=sepia"),
         (["list", "PORT=9"], "`make list` has no setting PORT. It takes none."),
         (["smoke", "APP=hello", "ARGS=-x"], "no setting ARGS. It takes APP, TORCH_INDEX."),
         (["run", "APP=hello", "PORT=eighty"], "PORT=eighty is not a whole number from 1 to 65,535"),
-        (["run", "APP=hello", "PORT=0"], "a whole number from 1 to 65,535."),
-        (["run", "APP=hello", "PORT=70000"], "a whole number from 1 to 65,535."),
-        (["load", "APP=hello", "USERS="], "USERS= is not a whole number"),
     ],
 )
 def test_a_wrong_command_or_setting_gets_a_message(make, words, message):
@@ -90,15 +76,12 @@ def test_a_wrong_command_or_setting_gets_a_message(make, words, message):
     assert ended.returncode != 0
     assert message in ended.stdout
     assert len(ended.stdout.splitlines()) <= 2  # the other one is make's own
-    ended = launch(*words)
-    assert ended.returncode == 1
-    assert (ended.stdout, message in ended.stderr) == ("", True)
 
 
 def test_a_word_that_is_no_setting_gets_a_message():
-    assert (
-        '"hello" is not a setting; settings look like APP=sepia.' in launch("run", "hello").stderr
-    )
+    ended = launch("run", "hello")
+    message = '"hello" is not a setting; settings look like APP=sepia.'
+    assert (ended.stdout, message in ended.stderr) == ("", True)
 
 
 def test_a_file_or_folder_called_like_a_command_does_not_hide_it(tmp_path):
@@ -118,8 +101,8 @@ def test_a_list_that_is_cut_off_gives_no_error():
     assert ended.stderr == ""
 
 
-@pytest.mark.parametrize("word", ["it's", "a b", '"x"', "$HOME", "\\", "*"])
-def test_a_setting_reaches_the_command_as_it_was_typed(make, word):
+def test_a_setting_reaches_the_command_as_it_was_typed(make):
+    word = 'it\'s a b "x" $HOME \\ *'
     assert f'There is no app "{word}".' in make("check", f"APP={word}").stdout
 
 
@@ -133,31 +116,14 @@ def test_list_names_every_app_with_its_file_and_what_it_teaches(make):
     assert [name for name in names if name in NAMES] == NAMES
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("hello", "example_apps/hello_app.py"),
-        ("sepia", "example_apps/sepia_app.py"),
-        ("multi-input", "example_apps/hello2_app.py"),
-        ("hello2", "example_apps/hello2_app.py"),
-        ("examples", "example_apps/hello3_app.py"),
-        ("hello3", "example_apps/hello3_app.py"),
-        ("progress", "example_apps/progress_app.py"),
-        ("themed", "example_apps/hello4_app.py"),
-        ("hello4", "example_apps/hello4_app.py"),
-        ("flower", "flower_classification/main.py"),
-        ("resnet", "resnet_image_classification/main.py"),
-        ("vgg11", "vgg11_image_classification/main.py"),
-        ("vgg11_image_classification", "vgg11_image_classification/main.py"),
-        ("vgg11_image_classification/", "vgg11_image_classification/main.py"),
-    ],
-)
-def test_every_short_name_finds_its_app(name, file):
-    assert find_app(name).file == ROOT / file
+def test_short_names_find_their_app():
+    for name in ("multi-input", "hello2", "example_apps/hello2_app.py"):
+        assert find_app(name).file == ROOT / "example_apps" / "hello2_app.py"
+    for name in ("vgg11", "vgg11_image_classification", "vgg11_image_classification/"):
+        assert find_app(name).file == ROOT / "vgg11_image_classification" / "main.py"
 
 
-@pytest.mark.parametrize("target", ["run", "model", "smoke", "check", "docker", "docker-smoke"])
-@pytest.mark.parametrize("app", ["resnt", ""])
+@pytest.mark.parametrize(("target", "app"), [("run", "resnt"), ("check", ""), ("docker", "resnt")])
 def test_a_wrong_or_missing_name_lists_the_right_ones(make, target, app):
     ended = make(target, f"APP={app}")
     assert ended.returncode != 0
@@ -231,7 +197,8 @@ def test_make_run_prints_the_address_and_serves_this_computer_alone():
         server.wait(said="Only this computer can open it. Ctrl-C stops it.")
         assert f"http://localhost:{server.port}" in server.printed()
         with socket.socket() as other:
-            assert other.connect_ex((OTHER_ADDRESS, server.port)) != 0
+            # on Linux also this computer, where an app that is open to the network responds
+            assert other.connect_ex(("127.0.0.2", server.port)) != 0
     assert "Traceback" not in server.printed()
     assert "warn" not in server.printed().lower()
     assert not server.is_open()
@@ -242,7 +209,7 @@ def test_make_run_for_the_room_says_so():
     with make_run("APP=hello", "HOST=0.0.0.0") as server:
         server.wait(said="Everyone on your network can open it")
         if sys.platform == "linux":
-            assert requests.get(f"http://{OTHER_ADDRESS}:{server.port}/", timeout=10).ok
+            assert requests.get(f"http://127.0.0.2:{server.port}/", timeout=10).ok
 
 
 @pytest.mark.slow
@@ -273,24 +240,11 @@ def test_a_taken_port_gives_a_message(make, family, address):
     assert "Traceback" not in ended.stdout
 
 
-@pytest.mark.parametrize(
-    ("argument", "message"),
-    [
-        ("HOST=203.0.113.9", "This computer has no address 203.0.113.9"),
-        ("HOST=no.such.host.invalid", "This computer has no address no.such.host.invalid"),
-    ],
-)
-def test_an_impossible_host_gives_a_message(make, argument, message):
-    ended = make("run", "APP=hello", argument)
+def test_an_impossible_host_gives_a_message(make):
+    ended = make("run", "APP=hello", "HOST=203.0.113.9")
     assert ended.returncode != 0
-    assert message in ended.stdout
+    assert "This computer has no address 203.0.113.9" in ended.stdout
     assert "Traceback" not in ended.stdout
-
-
-def test_step_apps_need_no_model(make):
-    ended = make("model", "APP=sepia")
-    assert ended.returncode == 0
-    assert "sepia needs no model" in ended.stdout
 
 
 def test_weights_that_main_py_does_not_load_are_not_fetched(tmp_path):
@@ -306,15 +260,6 @@ def test_weights_that_main_py_does_not_load_are_not_fetched(tmp_path):
     assert sorted(folder.rglob("*")) == before
 
 
-@pytest.mark.slow
-def test_smoke_of_a_step_app_is_green(make):
-    ended = make("smoke", "APP=multi-input")
-    assert ended.returncode == 0, ended.stdout
-    assert "ok    multi-input: /greet answers: ('Good morning Ada. It is 50 degrees" in ended.stdout
-    assert "ok    multi-input: stops by Ctrl-C" in ended.stdout
-    assert "All is well: 1 of 1 apps" in ended.stdout
-
-
 @pytest.mark.long
 def test_smoke_of_a_classifier_without_weights_says_that_labels_mean_nothing(make):
     ended = make("smoke", "APP=resnet")
@@ -324,27 +269,37 @@ def test_smoke_of_a_classifier_without_weights_says_that_labels_mean_nothing(mak
     assert "/predict answers: 5 labels" in ended.stdout
 
 
+LAST = "server_port=8080)"
+# what is wrong with an app, and the checks that find it
+BROKEN = {
+    ("/greet answers", "/greet with an empty form", "/greet is closed"): {
+        '"Hello " + name': '"Hallo " + name',
+        ", print_exception=False)": ")",
+        "raise gr.Error(": "raise ValueError(",
+        LAST: "server_port=8080, app_kwargs={})",
+    },
+    ("starts",): {"def greet": "1 / 0\n\n\ndef greet"},
+    ("stops by Ctrl-C",): {LAST: f"{LAST}\n    raise SystemExit(3)"},
+}
+
+
+def smoke(file):
+    command = [sys.executable, str(ROOT / "scripts" / "smoke.py"), str(file)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("old", "new", "failure"),
-    [
-        ('"Hello " + name', '"Hallo " + name', "/greet answers"),
-        ('raise gr.Error("Please type a name first.", print_exception=False)', "name[0]",
-         "/greet with an empty form"),
-        ("def greet", "1 / 0\n\n\ndef greet", "starts"),
-        ("server_port=8080)", "server_port=8080)\n    raise SystemExit(3)", "stops by Ctrl-C"),
-        ("server_port=8080)", "server_port=8080, app_kwargs={})", "/greet is closed"),
-    ],
-)  # fmt: skip
-def test_smoke_fails_when_an_app_is_broken(tmp_path, old, new, failure):
-    text = find_app("hello").file.read_text()
-    assert old in text
-    app = tmp_path / "hello_app.py"
-    app.write_text(text.replace(old, new))
-    command = [sys.executable, str(ROOT / "scripts" / "smoke.py"), str(app)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize("failures", BROKEN)
+def test_smoke_fails_when_an_app_is_broken(tmp_path, failures):
+    text, app = find_app("hello").file.read_text(), tmp_path / "hello_app.py"
+    for old, new in BROKEN[failures].items():
+        assert old in text
+        text = text.replace(old, new)
+    app.write_text(text)
+    ended = smoke(app)
     assert ended.returncode != 0
-    assert re.search(rf"^FAIL +\S+: {failure}", ended.stdout, re.MULTILINE), ended.stdout
+    for failure in failures:
+        assert re.search(rf"^FAIL +\S+: {failure}", ended.stdout, re.MULTILINE), ended.stdout
 
 
 def test_smoke_takes_no_other_page_for_that_of_an_app(tmp_path):
@@ -358,13 +313,15 @@ def test_smoke_takes_no_other_page_for_that_of_an_app(tmp_path):
 
 
 @pytest.mark.slow
-def test_smoke_sends_the_first_example_of_the_page(tmp_path):
+def test_smoke_sends_the_first_example_of_the_page_and_is_green(make, tmp_path):
     """Of an app that takes DNA, say: "Ada" would be refused."""
     app = tmp_path / "gc_app.py"
     app.write_text(saved("example_apps/gc_app.py"), encoding="utf-8")
-    command = [sys.executable, str(ROOT / "scripts" / "smoke.py"), str(app)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    ended = make("smoke", f"APP={app}")
+    assert ended.returncode == 0, ended.stdout
     assert "/gc_content answers: (28.57, 7)" in ended.stdout
+    assert ": stops by Ctrl-C" in ended.stdout
+    assert "All is well: 1 of 1 apps" in ended.stdout
 
 
 def test_clean_removes_what_was_made_and_keeps_weights(tmp_path):

@@ -5,7 +5,7 @@ import secrets
 import shutil
 
 import pytest
-from conftest import SCRIPTS, long, run_async, run_main
+from conftest import SCRIPTS, run_async, run_main
 from maintain.bench import users
 from maintain.bench.photos import make_photo
 
@@ -39,7 +39,7 @@ async def make_predictions(url, name, own, number):
 
 
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize(("name", "step"), [("bare", 300), long("resnet", 2_000)])
+@pytest.mark.parametrize(("name", "step"), [("bare", 300), ("resnet", 2_000)])
 @pytest.mark.long
 def test_memory_and_uploads_level_off(classifier, tmp_path, name, step):
     """With each session remembered, `bare` would grow by 2 MB in 100 calls."""

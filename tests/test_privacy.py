@@ -6,10 +6,8 @@ them in test_guard.py.
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,12 +15,12 @@ from pathlib import Path
 import pytest
 import requests
 import sample_images
-from apps import find_app
-from conftest import ROOT, started_main, wait_until_open
+from calls import call, upload
+from conftest import ROOT, started_main
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from server import free_port
+from server import Server
 
 # Python tells of each name that is looked up, and of each connection
 LISTENER = """
@@ -40,18 +38,16 @@ runpy.run_path(file, run_name="__main__")
 
 
 @pytest.mark.long
-def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_path, page):
-    port, app = free_port(), classifier("resnet")
-    environment = {"PORT": str(port), "GRADIO_TEMP_DIR": str(tmp_path / "uploads")}
-    environment = {**os.environ, **environment, "GRADIO_ANALYTICS_ENABLED": "True"}
+def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(
+    classifier, tmp_path, page, monkeypatch
+):
     for name in ("NO_PROXY", "no_proxy"):
-        environment.pop(name)
-    command = [sys.executable, "-c", LISTENER, app.file]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(command, env=environment, cwd="/", **pipes)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        wait_until_open(process, url)
+        monkeypatch.delenv(name)
+    environment = {"PORT": "{PORT}", "GRADIO_TEMP_DIR": tmp_path / "uploads"}
+    environment |= {"GRADIO_ANALYTICS_ENABLED": "True"}
+    command = [sys.executable, "-c", LISTENER, classifier("resnet").file]
+    with Server(command, **environment) as server:
+        url = server.wait().url
         page.goto(url)
         expect(page.get_by_role("button", name="Submit")).to_be_visible()
         client = Client(url, verbose=False)
@@ -61,9 +57,7 @@ def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_
             with contextlib.suppress(AppError):
                 client.predict(handle_file(file), api_name="/predict")
         client.close()
-    finally:
-        process.terminate()
-        printed = process.communicate(timeout=20)[0]
+    printed = server.printed()
     asked = re.findall(r"^ASKED (.*)$", printed, re.MULTILINE)
     assert asked, "nothing was noted: the test hears nothing"
     here = r"localhost|127\.0\.0\.1|0\.0\.0\.0|::1"
@@ -73,15 +67,13 @@ def test_app_asks_no_other_computer_and_logs_nothing_of_uploads(classifier, tmp_
         assert word not in printed
 
 
-@pytest.mark.parametrize("name", ["hello", "sepia"])
-def test_where_an_upload_lies_cannot_be_guessed(serve, name):
+def test_where_an_upload_lies_cannot_be_guessed(running):
     """Not even by somebody who has the same file and knows the folder, as all users do."""
-    served = serve(find_app(name))
+    served = running("hello")
     assert re.fullmatch(r"gradio-\d+-[0-9a-f]{16}", served.uploads.name)
     assert served.uploads.stat().st_mode & 0o077 == 0
     content = b"the same file"
-    files = {"files": ("a.txt", content)}
-    path = requests.post(served.url + "gradio_api/upload", files=files, timeout=10).json()[0]
+    path = upload(served.url, content, "a.txt")["path"]
     guess = f"{served.uploads}/{hashlib.sha256(content).hexdigest()}/a.txt"
     listed = (served.uploads, Path(path).parent)
     for place, status in ((path, 200), (guess, 403), *((folder, 403) for folder in listed)):
@@ -89,32 +81,29 @@ def test_where_an_upload_lies_cannot_be_guessed(serve, name):
         assert response.status_code == status, place
 
 
-@pytest.mark.parametrize("name", ["hello", "bare"])
-def test_the_owner_s_token_is_sent_nowhere(tmp_path, canary, name):
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory, make_httpserver):
+    """The bare app for all computers, with its owner's token for what it takes for Hugging Face."""
+    folder = tmp_path_factory.mktemp("opened")
+    shutil.copytree(ROOT / "scripts" / "bare", folder / "app")
+    token = {"HF_TOKEN": "hf_of_the_owner", "HF_ENDPOINT": make_httpserver.url_for("").rstrip("/")}
+    token |= {"GRADIO_SERVER_NAME": "0.0.0.0"}
+    with started_main(folder / "app", folder / "uploads", **token) as (served, _):
+        yield served
+
+
+def test_the_owner_s_token_is_sent_nowhere(opened, canary):
     """Gradio's run history asks Hugging Face with it, for whoever asks the app."""
-    address, asked = canary  # in the place of huggingface.co
-    folder = shutil.copytree(ROOT / "scripts" / "bare", tmp_path / "app")
-    if name == "hello":
-        shutil.copy(ROOT / "example_apps" / "launcher.py", folder / "main.py")
-        shutil.copy(find_app("hello").file, folder / "app.py")
-    token = {"HF_TOKEN": "hf_of_the_owner", "HF_ENDPOINT": address}
-    with started_main(folder, tmp_path / "uploads", **token) as (served, _):
-        api = served.url + "gradio_api/"
-        bucket = {"x-gradio-history-bucket": "eve/b", "Authorization": "Bearer hf_eve"}
-        for path in ("buckets", "records", "records/greet/1/assets/1"):
-            response = requests.get(f"{api}run-history/{path}", headers=bucket, timeout=10)
-            assert response.status_code == 404
-        connected = requests.post(
-            f"{api}run-history/connect", json={"bucket_id": "e/b"}, timeout=10
-        )
-        assert connected.status_code == 400
-        response = requests.post(
-            f"{api}call/greet", json={"data": ["Ada"]}, headers=bucket, timeout=10
-        )
-        event = response.json()["event_id"]
-        assert "Hello Ada!" in requests.get(f"{api}call/greet/{event}", timeout=10).text
-        time.sleep(2)  # the history would be written after the result
-    assert asked == []
+    api = opened.url + "gradio_api/"
+    bucket = {"x-gradio-history-bucket": "eve/b", "Authorization": "Bearer hf_eve"}
+    for path in ("buckets", "records", "records/greet/1/assets/1"):
+        response = requests.get(f"{api}run-history/{path}", headers=bucket, timeout=10)
+        assert response.status_code == 404
+    connected = requests.post(f"{api}run-history/connect", json={"bucket_id": "e/b"}, timeout=10)
+    assert connected.status_code == 400
+    assert "Hello Ada!" in call(opened.url, "greet", "Ada", **bucket)
+    time.sleep(2)  # the history would be written after the result
+    assert canary[1] == []
 
 
 def test_a_web_page_under_another_name_cannot_call_what_only_this_computer_may(running):
@@ -133,16 +122,14 @@ def test_a_web_page_under_another_name_cannot_call_what_only_this_computer_may(r
         assert requests.get(served.url, headers={"Host": host}, timeout=10).status_code == 200
 
 
-def test_the_address_that_a_caller_names_is_told_to_nobody_else(tmp_path):
-    folder = shutil.copytree(ROOT / "scripts" / "bare", tmp_path / "app")
-    with started_main(folder, tmp_path / "uploads", GRADIO_SERVER_NAME="0.0.0.0") as (served, _):
-        named = {"X-Forwarded-Host": "evil.example"}
-        paths = ("", "config", "gradio_api/info", "gradio_api/openapi.json")
-        for path in paths:
-            assert requests.get(served.url + path, headers=named, timeout=10).ok
-        body = {"name": "Ada"}
-        url = served.url + "gradio_api/call/v2/greet"
-        assert requests.post(url, json=body, headers=named, timeout=10).ok
-        for path in paths:
-            response = requests.get(served.url + path, timeout=10)
-            assert (response.ok, "evil.example" in response.text) == (True, False)
+def test_the_address_that_a_caller_names_is_told_to_nobody_else(opened):
+    named = {"X-Forwarded-Host": "evil.example"}
+    paths = ("", "config", "gradio_api/info", "gradio_api/openapi.json")
+    for path in paths:
+        assert requests.get(opened.url + path, headers=named, timeout=10).ok
+    body = {"name": "Ada"}
+    url = opened.url + "gradio_api/call/v2/greet"
+    assert requests.post(url, json=body, headers=named, timeout=10).ok
+    for path in paths:
+        response = requests.get(opened.url + path, timeout=10)
+        assert (response.ok, "evil.example" in response.text) == (True, False)

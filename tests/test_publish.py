@@ -8,17 +8,15 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 
 import pytest
 import yaml
-from check import check, check_name
+from check import check_name
 from conftest import BASE_IMAGE, ROOT, engine_here
 from container.context import files_in_image
 from container.engine import call
-from container.smoke import SERVE, START_SCRIPT
 from registry import registry
 from test_new import ON_GITHUB, copy_gallery, new
 
@@ -75,16 +73,6 @@ def github(tmp_path):
 # --- the files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["hello", "sepia", "resnet", "sequences"])
-def test_each_new_folder_has_what_github_needs_and_is_ready_for_serve(tmp_path, source):
-    folder = new(copy_gallery(tmp_path), "leaf", source)
-    for name in ON_GITHUB:
-        places = [ROOT / name, TEMPLATE.parents[2] / name]
-        original = places[not name.startswith(".devcontainer")]
-        assert (folder / name).read_bytes() == original.read_bytes()
-    assert {finding.rule for finding in check(folder, folder / "main.py")} <= {"weights"}
-
-
 def test_a_copy_of_an_own_app_has_the_workflow_of_that_app(gallery):
     workflow = new(gallery, "leaf", "hello") / ".github" / "workflows" / "publish.yml"
     workflow.write_text("# my own\n")
@@ -130,15 +118,6 @@ def test_in_a_repository_of_its_own_weights_go_along_and_caches_do_not(gallery):
     assert in_git(folder) == committed - {"data/own.pth"}
 
 
-def test_a_codespace_has_the_python_of_the_images_and_docker():
-    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
-    settings = json.loads(re.sub(r"(?m)^//.*$", "", text))
-    python = BASE_IMAGE.removeprefix("python:").removesuffix("-slim")
-    assert settings["image"] == f"mcr.microsoft.com/devcontainers/python:{python}-bookworm"
-    assert any("/docker-in-docker:" in feature for feature in settings["features"])
-    assert settings["forwardPorts"] == [8080]
-
-
 # --- the workflow --------------------------------------------------------------------------------
 
 
@@ -158,30 +137,12 @@ def test_the_workflow_may_do_no_more_than_it_needs():
     assert with_token["run"].endswith("publish")
 
 
-def test_the_workflow_tries_an_image_as_docker_smoke_does():
-    script = SCRIPT.read_text(encoding="utf-8")
-    command = re.search(r"docker run (?:.*\\\n)*.*", script)[0]
-    words = shlex.split(command.replace("\\\n", " "))
-    start = words.index(SERVE[0])
-    assert words[start : start + len(SERVE)] == SERVE
-    assert words[start + len(SERVE) :] == ["--entrypoint", "/bin/sh", "$IMAGE", *START_SCRIPT]
-
-
 @pytest.mark.parametrize("number", ["1", "27"])
 def test_each_run_has_a_tag_of_its_own_that_serve_takes(github, tmp_path, number):
     github("choose", GITHUB_RUN_NUMBER=number)
     tag, name = (tmp_path / "GITHUB_ENV").read_text().splitlines()
     assert (tag, name) == (f"TAG=v{number}", f"IMAGE=ghcr.io/ada/leaf_disease:v{number}")
     assert check_name(*name.removeprefix("IMAGE=").split(":")) == []
-
-
-@pytest.mark.slow
-def test_weights_that_are_there_are_not_fetched(github, gallery):
-    folder = new(gallery, "leaf", "resnet")
-    weights = folder / "data" / "image_classification_resnet18.pth"
-    weights.write_text("my own")
-    assert "Downloading" not in github("fetch", folder)
-    assert weights.read_text() == "my own"
 
 
 def test_at_the_end_it_says_what_to_enter(github, tmp_path):

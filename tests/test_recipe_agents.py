@@ -17,16 +17,16 @@ from urllib.parse import quote, urlsplit
 import gradio as gr
 import pytest
 import requests
-from conftest import import_file, nginx_before, run_async, wait_until_open
+from calls import FILE, upload
+from conftest import import_file, nginx_before, run_async
 from gradio.media import get_image
 from gradio_client import handle_file
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, require_ready, running, use_trained_network
-from server import free_port
+from recipes_made import environment, make_app, running, use_trained_network
+from server import Server, free_port
 from workshop_blocks import run_by
 
 LION = Path(get_image("lion.jpg"))
-MARK = {"meta": {"_type": "gradio.FileData"}}
 BUSY = "Too many agents are using this app right now. Please try again in a minute."
 ONLY = "Only a data URI, or a file that was uploaded here, can be used."
 # the SDK's client: lists the tools, then calls one as often as it is told, all at once
@@ -54,7 +54,6 @@ def data_uri(file):
 
 def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_path):
     folder = make_app(tmp_path, "agents")
-    require_ready(folder)
     agents, seen, uploads = import_file(folder / "agents.py"), [], tmp_path / "uploads"
     uploads.mkdir()
 
@@ -134,11 +133,6 @@ def post(*call):
     return result["isError"], result["content"][0]["text"]
 
 
-def upload(url, file):
-    files = {"files": (file.name, file.read_bytes())}
-    return requests.post(f"{url}gradio_api/upload", files=files, timeout=30).json()[0]
-
-
 def require_lion(result):
     failed, text = result
     assert not failed, text
@@ -148,7 +142,6 @@ def require_lion(result):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_an_agent_finds_one_tool_that_says_what_it_is_for_and_asks_it(made, app):
     url, client = app
     before = {*(made[0] / "uploads").rglob("*")}
@@ -165,7 +158,7 @@ def test_an_agent_finds_one_tool_that_says_what_it_is_for_and_asks_it(made, app)
     assert "This file cannot be read as an image." in results[1][1]
     assert ONLY in results[2][1]
     assert {*(made[0] / "uploads").rglob("*")} == before  # nothing that it sent was kept
-    path = upload(url, LION)
+    path = upload(url, LION, LION.name)["path"]
     for result in ask(made, url, path, f"{url}gradio_api/file={quote(path)}")[1]:
         require_lion(result)
     # the page and programs are served as before
@@ -186,8 +179,8 @@ def test_no_form_of_a_call_opens_or_fetches_anything_else(made, app, canary, tmp
         failed, text = post(url, {"image": name})
         assert failed
         assert ONLY in text
-        forms = [name, [name], {"path": name}, {"path": name, **MARK}, {"url": name, **MARK}]
-        forms += [{"path": name, "url": name, "is_stream": True, **MARK}]
+        forms = [name, [name], {"path": name}, {"path": name, **FILE}, {"url": name, **FILE}]
+        forms += [{"path": name, "url": name, "is_stream": True, **FILE}]
         for form in forms:
             for tool, query in (("classify", ""), ("classify", "?tools=none"), ("predict", "")):
                 failed, text = post(url, {"image": form}, tool, query)
@@ -228,30 +221,22 @@ def test_other_ways_into_mcp_are_closed(app):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(300)
 def test_beside_the_gallery_no_header_makes_the_server_ask_another_one(made, canary, tmp_path):
-    (address, asked), port = canary, free_port()
+    address, asked = canary
     folder, scripts = made[0], made[0].parent / "scripts"
     code = f"import sys; sys.path[0] = {str(scripts)!r}; from gallery import serve; "
-    command = [made[1], "-c", f"{code} serve.main('127.0.0.1', {port})"]
-    places = {"GRADIO_TEMP_DIR": str(tmp_path), "HOME": str(tmp_path)}
-    log = (tmp_path / "log.txt").open("w+")
-    options = {"stdout": log, "stderr": log, "env": {**os.environ, **places}}
-    gallery = subprocess.Popen(command, cwd=folder.parent, **options)
-    try:
-        url = f"http://127.0.0.1:{port}/{folder.name}/"
-        assert wait_until_open(gallery, url).ok
+    code += "serve.main('127.0.0.1', int(sys.argv[1]))"
+    command = [made[1], "-c", code, "{PORT}"]
+    places = {"GRADIO_TEMP_DIR": tmp_path, "HOME": tmp_path}
+    with Server(command, cwd=folder.parent, **places) as gallery:
+        url = f"{gallery.wait().url}{folder.name}/"
         require_lion(post(url, {"image": data_uri(LION)}))
         headers = {"X-Forwarded-Host": urlsplit(address).netloc, "X-Forwarded-Proto": "http"}
         for method in ("prompts/get", "resources/read", "tools/call"):
             said = send(url, {"image": "x"}, method=method, uri="x", headers=headers)
             assert "rror" in said.text
         assert asked == []
-    finally:
-        gallery.terminate()
-        gallery.wait(30)
-        log.close()
-    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in gallery.printed()
 
 
 @pytest.mark.recipes
@@ -262,7 +247,7 @@ def test_up_to_3_mb_can_be_sent_along_and_more_be_uploaded(app, tmp_path):
         response = send(url, {"image": data_uri(photo)})
         assert response.status_code == status
         assert any(words in response.text for words in ("lion", "too large"))
-        require_lion(post(url, {"image": upload(url, photo)}))
+        require_lion(post(url, {"image": upload(url, photo)["path"]}))
 
 
 @pytest.mark.recipes
@@ -285,7 +270,7 @@ def test_an_agent_reaches_the_tool_behind_nginx_under_a_path(made, tmp_path, mon
         port = free_port()
         with nginx_before(tmp_path, port, location.replace("http://127.0.0.1:8080/", inside)):
             url = f"http://127.0.0.1:{port}/hello/"
-            path = upload(url, LION)
+            path = upload(url, LION, LION.name)["path"]
             for result in ask(made, url, data_uri(LION), f"{url}gradio_api/file={quote(path)}")[1]:
                 require_lion(result)
 

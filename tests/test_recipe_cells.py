@@ -5,15 +5,14 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-import sample_images
 import tifffile
-from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready
+from recipes_made import made_and_served
 
+pytestmark = pytest.mark.recipes
 SQUARES = [(20, 30, 10), (60, 40, 20), (30, 90, 30), (100, 0, 16)]  # row, column, side; one cut off
 CORNERS = 4  # pixels that the median filter takes from a square
 
@@ -24,13 +23,6 @@ def squares(bright, dark):
     for row, column, side in SQUARES:
         pixels[row : row + side, column : column + side] = bright
     return pixels
-
-
-def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
-    folder = make_app(tmp_path, source="cells")
-    require_ready(folder)
-    original = ROOT / "resnet_image_classification" / "image.py"
-    assert (folder / "image.py").read_bytes() == original.read_bytes()
 
 
 made, app = made_and_served("cells")
@@ -58,8 +50,6 @@ def count(app, tmp_path):
     return send
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_click_on_the_example_shows_24_coins(app, page, screenshot):
     page.goto(app[0])
     page.locator("button.gallery-item").click()
@@ -72,8 +62,6 @@ def test_a_click_on_the_example_shows_24_coins(app, page, screenshot):
     assert Image.open(download.value.path()).mode == "I;16"
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_objects_are_counted_and_measured(count):
     found, drawing, table, mask, sizes = count(squares(200, 40).astype("uint8"))
     assert found.splitlines() == [
@@ -95,8 +83,6 @@ def test_objects_are_counted_and_measured(count):
         assert edge == ("yes" if column == 0 else "no")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_light_that_changes_across_the_image_can_be_corrected(count):
     pixels = (squares(60, 0) + np.linspace(0, 190, 140)).astype("uint8")
     assert not count(pixels)[0].startswith("4 objects")
@@ -104,8 +90,6 @@ def test_light_that_changes_across_the_image_can_be_corrected(count):
         assert count(pixels, widest=widest)[0].startswith("4 objects")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_form_of_the_file_does_not_matter(count, tmp_path):
     grey = squares(200, 40).astype("uint8")
     expected = np.asarray(count(grey)[3])
@@ -126,24 +110,12 @@ def test_the_form_of_the_file_does_not_matter(count, tmp_path):
     assert (np.asarray(count(255 - grey, dark=True)[3]) == expected).all()
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_what_cannot_be_counted_right_gets_a_message_and_the_app_goes_on(app, count, tmp_path):
     with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
         count(None)
-    for file in sample_images.save_bad_ones(tmp_path).values():
-        with pytest.raises(AppError, match="cannot be read as an image"):
-            count(file)
-    Image.new("1", (14_000, 14_000)).save(tmp_path / "bomb.png")
-    with pytest.raises(AppError, match="over 50 megapixels"):
-        count(tmp_path / "bomb.png")
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 64, 64), "uint16"))
     with pytest.raises(AppError, match="more than one plane or channel"):
         count(tmp_path / "stack.tif")
-    frames = [Image.new("L", (50, 60)), Image.new("L", (50, 60), 200)]
-    frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
-    with pytest.raises(AppError, match="This file has 2 frames"):
-        count(tmp_path / "animated.png")
     for value in (0, 100, 255):
         with pytest.raises(AppError, match="have the same value: there is nothing to find"):
             count(np.full((50, 60), value, "uint8"))
@@ -155,8 +127,6 @@ def test_what_cannot_be_counted_right_gets_a_message_and_the_app_goes_on(app, co
     assert count(squares(200, 40).astype("uint8"))[0].startswith("4 objects")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_none_thousands_and_far_too_many(count):
     found, drawing, table, mask, sizes = count(squares(200, 40).astype("uint8"), smallest=5000)
     assert found.startswith("No object has that many pixels.")
@@ -176,8 +146,6 @@ def test_none_thousands_and_far_too_many(count):
     assert count(np.tile(tile, (20, 20)), smallest=None)[0].startswith("400 objects")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_example_needs_no_download(made):
     """pooch, by which scikit-image fetches images, is not there; the app does without."""
     ended = subprocess.run([made[1], "-c", "import pooch"], capture_output=True, text=True)

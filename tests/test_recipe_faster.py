@@ -8,22 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from gradio_client import handle_file
+from calls import classify
 from PIL import Image
 from playwright.sync_api import expect
 from recipes_made import environment, make_app, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
 from torchvision.models import ResNet18_Weights
 
+pytestmark = pytest.mark.recipes
 LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
-
-
-def probabilities(prediction):
-    return {row["label"]: row["confidence"] for row in prediction["confidences"]}
-
-
-def ask(client, photo):
-    return probabilities(client.predict(handle_file(str(photo)), api_name="/predict"))
 
 
 def check_predictions(client, network, tolerance):
@@ -35,7 +28,9 @@ def check_predictions(client, network, tolerance):
         right[photo] = dict(zip(LABELS, scores.softmax(0).tolist(), strict=True))
     with ThreadPoolExecutor(8) as users:
         photos = [*PHOTOS] * 6
-        for photo, found in zip(photos, users.map(lambda p: ask(client, p), photos), strict=True):
+        for photo, found in zip(
+            photos, users.map(lambda p: classify(client, p), photos), strict=True
+        ):
             assert next(iter(found)) == PHOTOS[photo]
             for label, probability in found.items():
                 assert probability == pytest.approx(right[photo][label], abs=tolerance), photo
@@ -50,8 +45,6 @@ def check_page(page, url):
     expect(page.get_by_test_id("label-output-value")).to_have_text("cheetah")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-3), ("bf16", 0.02)])
 def test_faster_predicts_as_the_network_does(
     tmp_path,

@@ -12,8 +12,9 @@ from PIL import Image
 from playwright.sync_api import expect
 from random_weights import make_checkpoint
 from recipes import find_recipe
-from recipes_made import environment, make_app, require_ready, running, use_trained_network
+from recipes_made import environment, make_app, running, use_trained_network
 
+pytestmark = pytest.mark.recipes
 PLACES = {"top left": (0, 0), "top right": (1, 0), "bottom left": (0, 1), "bottom right": (1, 1)}
 SIDE = 256
 
@@ -44,10 +45,6 @@ def heat_in(drawn):
     }
 
 
-def test_a_new_folder_with_it_is_ready_for_serve(tmp_path):
-    require_ready(make_app(tmp_path, "heat_map"))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return make_app(tmp_path_factory.mktemp("heat_map"), "heat_map")
@@ -68,8 +65,6 @@ def trained(tmp_path_factory, python):
         yield url, client
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_resnet18_gets_a_map_of_its_last_layer(folder, python):
     make_checkpoint(folder / "data" / "image_classification_resnet18.pth")
     with running(folder, python) as (_, client):
@@ -91,8 +86,6 @@ heat_map.last_map(flat, BATCH)
 """.replace("BATCH", "torch.zeros(1, 3, 224, 224)")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(300)
 def test_the_last_layer_with_places_is_found_or_the_start_ends_with_a_message(folder, python):
     ended = subprocess.run([python, "-c", LAYERS], cwd=folder, capture_output=True, text=True)
     assert ended.stdout.split() == ["layer4", "avgpool"]  # VGG's does nothing at this size
@@ -100,8 +93,6 @@ def test_the_last_layer_with_places_is_found_or_the_start_ends_with_a_message(fo
     assert ended.stderr.startswith("heat_map finds no layer in `model`"), ended.stderr
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_map_is_brightest_in_the_corner_where_the_animal_is(trained, tmp_path):
     for place in PLACES:
         prediction, drawn = ask(trained[1], save_in_corner(tmp_path / "a.jpg", "cheetah", place))
@@ -111,8 +102,6 @@ def test_the_map_is_brightest_in_the_corner_where_the_animal_is(trained, tmp_pat
         assert heat[place] > 2 * max(others), (place, heat)
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_of_eight_users_at_once_each_gets_their_own_map(trained, tmp_path):
     files = [
         save_in_corner(tmp_path / f"{photo} {place}.jpg", photo, place)
@@ -129,8 +118,6 @@ def test_of_eight_users_at_once_each_gets_their_own_map(trained, tmp_path):
         assert abs(drawn - right).max() <= 2
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_page_shows_the_map_beside_the_prediction(trained, page, screenshot, tmp_path):
     page.goto(trained[0])
     submit = page.get_by_role("button", name="Submit")

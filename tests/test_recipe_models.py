@@ -7,7 +7,6 @@ from recipes_made import environment, make_app, running
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_after_two_changed_lines_a_lion_is_a_lion(tmp_path):
     folder = make_app(tmp_path, "efficientnet_lite0")
     assert not (folder / "download_model.py").exists()

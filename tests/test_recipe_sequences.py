@@ -11,13 +11,10 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready
+from recipes_made import made_and_served
 
+pytestmark = pytest.mark.recipes
 BOTH = [["1", "a", "ACGT"], ["2", "b", "GGCC"]]
-
-
-def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
-    require_ready(make_app(tmp_path, source="sequences"))
 
 
 made, app = made_and_served("sequences", "biopython==1.88")
@@ -46,8 +43,6 @@ def send(app, tmp_path):
     return analyse
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_click_on_the_example_shows_the_plot(app, page, screenshot):
     page.goto(app[0])
     page.get_by_text(">made_up").click()
@@ -82,8 +77,6 @@ FORMS = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_text_gives_the_same_result(send, form):
     read, table, sequences, windows = send(FORMS[form])
@@ -122,16 +115,12 @@ WRONG = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("content", WRONG, ids=lambda content: repr(content)[:20])
 def test_what_is_wrong_is_named_with_its_line_and_column(send, content):
     with pytest.raises(AppError, match=WRONG[content]):
         send(content)
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_gc_content_is_what_biopython_says(made, send):
     letters = "".join(random.Random(2).choices("ACGTUNRYSWKMBDHVacgtuswn-.", k=400))
     _, [row], _, windows = send(f">a\n{letters}", window=50, step=7)
@@ -147,8 +136,6 @@ def test_gc_content_is_what_biopython_says(made, send):
     assert row[2:] == [400 - gaps, row[3], not_counted, gaps]
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_what_must_be_known_is_said(send):
     text = "".join(f">same\n{'ACGT' * 5}\n" for _ in range(12)) + ">short\nACG\n>unknown\nNNNN\n"
     read, table, _, windows = send(text)
@@ -164,8 +151,6 @@ def test_what_must_be_known_is_said(send):
     assert windows[-1] == ["14", "unknown", "1", "4", "", "0"]
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_names_are_neither_formulas_nor_markup(app, send, page):
     names = [
         "=1+1",

@@ -8,11 +8,11 @@ import sys
 
 import onnx
 import pytest
-from conftest import engine_here
+from calls import classify
 from recipes_made import environment, make_app, running
 from test_classifiers import RunsACommand
 from test_labels_and_preprocessing import PHOTOS, trained_network  # noqa: F401
-from test_recipe_faster import ask, check_page, check_predictions
+from test_recipe_faster import check_page, check_predictions
 
 
 @pytest.fixture
@@ -52,7 +52,6 @@ def make_source(gallery, name="source", recipes="efficientnet_lite0"):
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(600)
 def test_smaller_predicts_as_the_network_does_without_torch(
     folder,
     torchless_python,
@@ -72,7 +71,6 @@ def test_smaller_predicts_as_the_network_does_without_torch(
 
 
 @pytest.mark.recipes
-@pytest.mark.timeout(600)
 def test_the_activation_comes_along_and_another_preprocessing_is_noticed(folder, torchless_python):
     """A network for several labels at once, and one whose last layer is a softmax already."""
     source = make_source(folder.parent)
@@ -81,14 +79,14 @@ def test_the_activation_comes_along_and_another_preprocessing_is_noticed(folder,
     main.write_text(text.replace("nn.Softmax(dim=1)", "nn.Sigmoid()"))
     export(source, folder)
     with running(folder, torchless_python) as (_, client):
-        several = ask(client, next(iter(PHOTOS)))
+        several = classify(client, next(iter(PHOTOS)))
     assert sum(several.values()) > 1.5
     own = ["model = torch.nn.Sequential(model, activation)", "activation = torch.nn.Identity()"]
     end = "# ---- End of your model"
     main.write_text(text.replace(end, "\n".join([*own, end])))
     export(source, folder)
     with running(folder, torchless_python) as (_, client):
-        once = ask(client, next(iter(PHOTOS)))
+        once = classify(client, next(iter(PHOTOS)))
     assert max(once.values()) > 0.5  # a second softmax would make all 1,000 nearly equal
     before = (folder / "data" / "model.onnx").read_bytes()
     main.write_text(text.replace(".transforms()", ".transforms(resize_size=232)"))
@@ -150,25 +148,3 @@ def test_a_network_in_onnx_runs_no_code_and_reads_no_other_file(folder, tmp_path
         assert ended.returncode == 1
         assert "model.onnx is damaged." in ended.stderr
         assert not trap.exists()
-
-
-@pytest.mark.recipes
-@pytest.mark.skipif(not engine_here(), reason="NO ENGINE for containers here")
-def test_the_image_of_smaller_is_small_and_runs_as_serve_runs_it(folder):
-    gallery = folder.parent
-    export(make_source(gallery), folder)
-    engine = f"DOCKER={engine_here()[0]}"
-    command = [sys.executable, "scripts", "docker", "APP=my_app", "TAG=small", engine]
-    ended = subprocess.run(command, cwd=gallery, capture_output=True, text=True, timeout=900)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    megabytes = int(re.search(r"\((\d+) MB\)", ended.stdout.replace(",", ""))[1])
-    assert megabytes < 700
-    smoke = f"import runpy, sys; sys.path[0] = {str(gallery / 'scripts')!r}; "
-    smoke += "runpy.run_module('container.smoke', None, '__main__', True)"
-    command = [sys.executable, "-c", smoke, "my_app", "--tag=small"]
-    environment = {**os.environ, "DOCKER": engine_here()[0]}
-    ended = subprocess.run(
-        command, cwd=gallery, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "All is well" in ended.stdout

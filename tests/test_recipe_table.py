@@ -11,8 +11,9 @@ from conftest import ROOT
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
+from recipes_made import made_and_served, running, smoke_passes
 
+pytestmark = pytest.mark.recipes
 EXAMPLE = ROOT / "docs/starting_points/table/data/example.csv"
 TITLES, *FLOWERS = csv.reader(EXAMPLE.read_text().splitlines())
 LENGTHS = TITLES[1:5]
@@ -20,15 +21,9 @@ HEAD = ",".join(LENGTHS)
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 300}
 
 
-def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
-    require_ready(make_app(tmp_path, source="table"))
-
-
 made, app = made_and_served("table")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_smoke_passes_and_compares_with_the_reference_predictions(made):
     smoke_passes(*made)
 
@@ -92,8 +87,6 @@ def right(app):
     return [row[6:9] for row in rows]
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_click_on_the_example_shows_thirty_predictions(app, page, screenshot):
     page.goto(app[0])
     page.get_by_text("example.csv").last.click()
@@ -125,8 +118,6 @@ FORMS = {
 FORMS["quoted decimal commas"] = b'"' + FORMS["quoted decimal commas"][:-1]
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_of_the_file_does_not_matter(send, right, form):
     summary, shown, data, (titles, *rows) = send(FORMS[form])
@@ -142,8 +133,6 @@ def test_the_form_of_the_file_does_not_matter(send, right, form):
     assert [cell.strip().replace(",", ".") for row in (titles, *rows) for cell in row[:6]] == flat
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_excel_is_read_with_its_numbers_and_texts(send, excel, right):
     numbers = [[row[0], *map(float, row[1:5]), row[5]] for row in FLOWERS]
     summary, *_, rows = send(excel(TITLES, *numbers), "a.xlsx")
@@ -156,8 +145,6 @@ def test_excel_is_read_with_its_numbers_and_texts(send, excel, right):
     assert data.startswith(b"\xef\xbb\xbf")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_wrong_cell_is_named_by_row_and_column_and_costs_its_own_row_only(send, excel, right):
     flowers = [row[:] for row in FLOWERS[:9]]
     flowers[1][2], flowers[2][3], flowers[3][4], flowers[5][1] = "", "n/a", "small", "1e99"
@@ -216,16 +203,12 @@ WRONG = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("message", WRONG)
 def test_what_is_no_table_or_has_two_meanings_gets_a_message(send, message):
     with pytest.raises(AppError, match=re.escape(message)):
         send(WRONG[message])
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_no_file_a_bomb_and_a_name_with_html_get_a_message(app, send, excel, tmp_path):
     import zipfile
 
@@ -242,8 +225,6 @@ def test_no_file_a_bomb_and_a_name_with_html_get_a_message(app, send, excel, tmp
         send("<b>x,y\n1,2\n1,2\n")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_other_columns_stay_as_they_were_and_no_formula_gets_out(send):
     own = [
         "-5",
@@ -286,8 +267,6 @@ for file in sys.argv[2:]:
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_100_000_rows_take_no_more_memory_than_4_000(made, tmp_path, kind):
     files = [tmp_path / f"{count}.{kind}" for count in (4_000, 100_000)]
@@ -324,9 +303,9 @@ from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import *
@@ -342,23 +321,16 @@ encoders = [(OneHotEncoder(), ["site"]), (OrdinalEncoder(), ["site"]), (TargetEn
 encoders += [(OneHotEncoder(), make_column_selector(dtype_include=object))]
 forest = RandomForestClassifier(3)
 for model in (
-    forest, ExtraTreesClassifier(3), DecisionTreeClassifier(), AdaBoostClassifier(n_estimators=3),
-    GradientBoostingClassifier(n_estimators=3), HistGradientBoostingClassifier(max_iter=3),
-    BaggingClassifier(n_estimators=3), IsolationForest(n_estimators=3),
-    VotingClassifier([("a", forest), ("b", GaussianNB())]),
+    forest, DecisionTreeClassifier(), GradientBoostingClassifier(n_estimators=3),
+    HistGradientBoostingClassifier(max_iter=3), IsolationForest(n_estimators=3),
     StackingClassifier([("a", forest), ("b", GaussianNB())]),
-    KNeighborsClassifier(), KNeighborsClassifier(algorithm="ball_tree", metric="manhattan"),
-    MLPClassifier(max_iter=3), MLPClassifier(max_iter=3, solver="sgd"), SVC(probability=True),
+    KNeighborsClassifier(algorithm="ball_tree", metric="manhattan"), MLPClassifier(max_iter=3),
     CalibratedClassifierCV(LinearSVC()), GaussianProcessClassifier(1.0 * RBF(1.0)),
-    GridSearchCV(forest, {"max_depth": [2, 3]}, scoring="balanced_accuracy"),
     GridSearchCV(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1, 2]}),
-    RandomizedSearchCV(SVC(), {"C": [1, 2, 3]}, n_iter=2),
     make_pipeline(SimpleImputer(), RobustScaler(), SelectKBest(k=2), LogisticRegression()),
-    make_pipeline(KBinsDiscretizer(), LogisticRegression()),
     *(make_pipeline(ColumnTransformer([("a", *each)], remainder="passthrough"), forest)
       for each in encoders),
-    RandomForestRegressor(3), GradientBoostingRegressor(n_estimators=3), KNeighborsRegressor(),
-    HistGradientBoostingRegressor(max_iter=3), Ridge(),
+    RandomForestRegressor(3), HistGradientBoostingRegressor(max_iter=3), Ridge(),
 ):
     data = words if "ColumnTransformer" in repr(model) else table
     model.fit(data, iris.target if "Regressor" in repr(model) or "Ridge" in repr(model) else y)
@@ -369,12 +341,10 @@ for model in (
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_usual_models_of_scikit_learn_are_loaded(made, tmp_path):
     ended = subprocess.run([made[1], "-c", MODELS, made[0], tmp_path / "a.skops"], **OUTPUT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert len(ended.stdout.splitlines()) == 31
+    assert len(ended.stdout.splitlines()) == 19
 
 
 START = """
@@ -411,8 +381,6 @@ NOT_LOADED = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("message", NOT_LOADED)
 def test_a_file_that_is_not_trusted_or_not_right_ends_the_start_with_a_message(
     made, tmp_path, message
@@ -443,8 +411,6 @@ skops.io.dump(model.fit(table, table["depth"] - 100 * (words == "Lund")), sys.ar
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_model_of_ones_own_with_words_numbers_below_zero_and_missing_values(made, tmp_path):
     folder = tmp_path / "app"
     shutil.copytree(made[0], folder)

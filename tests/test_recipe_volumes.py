@@ -17,8 +17,9 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
+from recipes_made import made_and_served, running, smoke_passes
 
+pytestmark = pytest.mark.recipes
 EXAMPLE = ROOT / "docs/starting_points/volumes/data/example.nii.gz"
 MARGIN, SIDE = 24, 400  # as in slices.py
 SHAPE, MM = (16, 12, 8), (2, 3, 4)  # as in volumes_made.py, like the values
@@ -28,15 +29,9 @@ ML = 5 * 4 * 4 * 4 * 2 * 3 * 4 / 1000  # five of the blocks are above 300
 ENDS = {"sagittal": "LR", "coronal": "PA", "axial": "IS"}  # at the slider's first and last place
 
 
-def test_it_makes_an_app_that_is_ready_for_serve(tmp_path):
-    require_ready(make_app(tmp_path, source="volumes"))
-
-
 made, app = made_and_served("volumes")
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_smoke_passes_and_compares_with_the_reference_predictions(made):
     smoke_passes(*made)
 
@@ -109,8 +104,6 @@ def require_right(show):
 # ---- The page ----
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_the_example_is_shown_with_its_ball_on_the_left(app, page, screenshot):
     page.goto(app[0])
     page.get_by_text("example.nii.gz").last.click()
@@ -172,8 +165,6 @@ def read_every(made, files, tmp_path):
     return read
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_one_volume_is_the_same_in_every_form(read_every):
     found = read_every("same")
     assert len(found) == 25
@@ -182,9 +173,7 @@ def test_one_volume_is_the_same_in_every_form(read_every):
         assert (told["mm"], told["low"], told["high"]) == ([*MM], 0, 800), name
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", ["pir.nii.gz", "sagittal.zip", "JPEGLosslessProcess14_1.zip"])
+@pytest.mark.parametrize("name", ["pir.nii.gz", "sagittal.zip"])
 def test_left_is_left_on_the_page_whatever_the_file(files, send, show, name):
     number, read, row, window, shown = send(files / "same" / name)
     assert number == pytest.approx(ML)
@@ -219,8 +208,6 @@ print(len(codes))
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_all_48_ways_in_which_axes_can_go_lead_to_the_same_volume(made):
     command = [made[1], "-c", ALL, made[0], ROOT / "tests"]
     assert subprocess.check_output(command, text=True, timeout=300) == "48\n"
@@ -235,8 +222,6 @@ NOTES = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_what_one_should_know_of_a_file_is_said(files, send, show):
     for name, note in NOTES.items():
         _, read, row, *_ = send(files / "others" / name)
@@ -257,8 +242,6 @@ FORMS = [("imagej.tif", ""), ("calibrated.tif", ""), ("a.ome.tif", "")]
 FORMS += [("plain.tif", "2,0 x 3,0 x 4,0")]
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_tiff_stack_is_shown_as_it_is_stored_and_needs_a_voxel_size(files, send, show):
     for name, mm in FORMS:
         number, read, row, *_ = send(files / "others" / name, mm)
@@ -324,8 +307,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_what_cannot_be_read_right_gets_the_reason(read_every):
     found = read_every("refused")
     assert found.keys() == REFUSED.keys()
@@ -333,16 +314,12 @@ def test_what_cannot_be_read_right_gets_the_reason(read_every):
         assert REFUSED[name] in told.get("refused", str(told)), name
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["contrary.nii.gz", "missing.zip", "lie.zip", "spy.ome.tif"])
 def test_the_reason_reaches_the_user(files, send, name):
     with pytest.raises(AppError, match=re.escape(REFUSED[name])):
         send(files / "refused" / name)
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_file_that_costs_too_much_ends_its_process_alone(files, send):
     with pytest.raises(AppError, match="takes too much memory to read, or is damaged"):
         send(files / "costly" / "deflated.dcm")
@@ -363,15 +340,11 @@ except reading.gr.Error as error:
 """
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_a_file_that_takes_too_long_is_given_up(made, tmp_path):
     command = [made[1], "-c", SLOW, made[0], tmp_path, EXAMPLE]
     assert subprocess.check_output(command, text=True, timeout=60) == "too slow\n"
 
 
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
 def test_without_a_volume_or_with_an_empty_window_there_is_a_message(made, app, files, send, show):
     with pytest.raises(AppError, match=r"^Please choose a file first\.$"):
         app[1].predict(None, "", api_name="/predict_volume")
@@ -382,18 +355,3 @@ def test_without_a_volume_or_with_an_empty_window_there_is_a_message(made, app, 
     for low, high in ((5, 5), (6, 5), (None, 5)):
         with pytest.raises(AppError, match="black has to be lower than that for white"):
             show((1, 1, 1), low, high)
-
-
-@pytest.mark.recipes
-@pytest.mark.timeout(1200)
-def test_its_example_is_what_its_program_makes(made):
-    before = (made[0] / "data" / "example.nii.gz").read_bytes()
-    assert before == EXAMPLE.read_bytes()
-    subprocess.run([made[1], made[0] / "make_example.py"], check=True, timeout=100)
-    code = "import sys, json, nibabel as nib\nimage = nib.load(sys.argv[1])\n"
-    code += "print(json.dumps([image.affine.tolist(), image.get_fdata().sum()]))"
-    after = [
-        json.loads(subprocess.check_output([made[1], "-c", code, file], timeout=60))
-        for file in (EXAMPLE, made[0] / "data" / "example.nii.gz")
-    ]
-    assert after[0] == after[1]

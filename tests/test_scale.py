@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,11 +22,11 @@ import pytest
 import requests
 import torch
 from apps import find_app
-from calls import call, upload
-from conftest import CLASSIFIERS, ROOT, SCRIPTS, import_app
+from calls import BUSY, call, upload
+from conftest import ROOT, SCRIPTS, import_app, wait_for
 from maintain.bench.photos import make_photo
 from sample_images import save_all
-from scale import cluster, form
+from scale import form
 from server import Server, free_port
 from torchvision.models import resnet18
 from workshop_blocks import run_by
@@ -35,19 +34,15 @@ from workshop_blocks import run_by
 BIN = ROOT / ".venv-scale" / "bin"
 NOT_THERE = "The model is being restarted"
 MACOS_TEMPORARY = "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T"
-BUSY = "Too many people are using this app right now. Please try again in a minute."
 scaled = pytest.mark.scale
 
 
 # --- without Ray ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n == "resnet" else pytest.mark.scale) for n in CLASSIFIERS]
-)
-def test_the_two_halves_of_an_app_predict_as_the_whole(classifier, name):
+def test_the_two_halves_of_an_app_predict_as_the_whole(classifier):
     """What a replica runs, and what the page runs, with a function between them."""
-    app = classifier(name)
+    app = classifier("resnet")
     tree = form.read(app)
     replica = form.run(form.up_to_model(tree), app, "replica")
     assert not {"gr", "settings", "demo"} & {*vars(replica)}  # no page in a replica
@@ -79,15 +74,6 @@ def test_an_app_of_another_form_is_told_what_is_missing(classifier, tmp_path, ch
         form.read(find_app(str(tmp_path / "main.py")))
 
 
-@pytest.mark.parametrize(
-    ("own", "used"),
-    [("/tmp", "/tmp"), ("/scratch/ada", "/scratch/ada"), (MACOS_TEMPORARY, "/tmp")],
-)
-def test_ray_s_sockets_get_a_name_short_enough_for_macos(monkeypatch, own, used):
-    monkeypatch.setattr(tempfile, "tempdir", own)
-    assert cluster.short_folder() == used
-
-
 # --- what the others share -----------------------------------------------------------------------
 
 
@@ -114,15 +100,6 @@ def kill(*pids):
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"not within {seconds} s")
 
 
 def command(*words):
@@ -159,7 +136,7 @@ class Page:
 
     def __init__(self, process, port, log):
         self.process, self.url, self.log = process, f"http://127.0.0.1:{port}", log
-        wait_until(self.is_open, 240)
+        wait_for(self.is_open, 240)
 
     def is_open(self):
         assert self.process.poll() is None, self.log.read_text()
@@ -266,7 +243,6 @@ def page(resnet, tmp_path_factory):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_every_answer_and_message_is_that_of_the_single_process(
     page, serve, classifier, photos, expected, tmp_path
 ):
@@ -281,11 +257,10 @@ def test_every_answer_and_message_is_that_of_the_single_process(
         assert page.ask(image) == ask(single, image)
         assert isinstance(page.ask(image), str)
     named = {"data": [{"path": "/etc/hosts"}]}
-    assert requests.post(f"{page.url}/gradio_api/call/predict", json=named).status_code == 403
+    assert requests.post(f"{page.url}/gradio_api/call/predict", json=named).status_code == 422
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_a_replica_that_is_killed_costs_nobody_an_answer(page, photos, expected):
     killed = []
 
@@ -295,11 +270,10 @@ def test_a_replica_that_is_killed_costs_nobody_an_answer(page, photos, expected)
 
     assert_own(page.ask_all(photos * 25, after=(100, kill_one)), expected)
     assert killed
-    wait_until(lambda: len(set(replicas(page.process)) - set(killed)) == 2)
+    wait_for(lambda: len(set(replicas(page.process)) - set(killed)) == 2, 120)
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_who_finds_the_queue_full_is_told_so(page, photos, expected):
     predictions = page.ask_all(photos * 20, users=350)
     busy = [prediction for prediction in predictions if isinstance(prediction, str)]
@@ -310,7 +284,6 @@ def test_who_finds_the_queue_full_is_told_so(page, photos, expected):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_new_weights_are_rolled_out_and_no_request_is_dropped(page, resnet, photos, expected):
     weights = resnet.folder / "data" / "image_classification_resnet18.pth"
     new = weights.with_name("new")
@@ -332,21 +305,19 @@ def test_new_weights_are_rolled_out_and_no_request_is_dropped(page, resnet, phot
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_weights_that_cannot_be_used_change_nothing(page, resnet, photos):
     weights = resnet.folder / "data" / "image_classification_resnet18.pth"
     good, before = weights.read_bytes(), page.ask(photos[0])
     now = len(page.log.read_text())
     weights.write_bytes(good[:1000])
-    wait_until(lambda: "The new weights cannot be used" in page.log.read_text()[now:])
+    wait_for(lambda: "The new weights cannot be used" in page.log.read_text()[now:], 120)
     assert f"{weights} is damaged or was cut off." in page.log.read_text()
     assert differs(page.ask(photos[0]), before) < 1e-5
     weights.write_bytes(good)
-    wait_until(lambda: "All replicas have the new weights." in page.log.read_text()[now:])
+    wait_for(lambda: "All replicas have the new weights." in page.log.read_text()[now:], 120)
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_while_there_is_no_replica_the_page_says_so(page, resnet, photos):
     weights = resnet.folder / "data" / "image_classification_resnet18.pth"
     hidden = resnet.folder / "hidden"
@@ -356,7 +327,7 @@ def test_while_there_is_no_replica_the_page_says_so(page, resnet, photos):
         assert page.ask(photos[0]).startswith(NOT_THERE)
     finally:
         os.replace(hidden, weights)
-    wait_until(lambda: isinstance(page.ask(photos[0]), dict), 300)
+    wait_for(lambda: isinstance(page.ask(photos[0]), dict), 300)
 
 
 # --- two nodes -----------------------------------------------------------------------------------
@@ -374,7 +345,7 @@ def node(folder, line, *options):
     log, home = folder / "ray.txt", str(folder.parent)
     with started(log, "bash", "-c", line, RAY_TMPDIR=str(folder), HOME=home) as process:
         try:
-            wait_until(lambda: "runtime started" in log.read_text())
+            wait_for(lambda: "runtime started" in log.read_text(), 120)
         except AssertionError:
             raise AssertionError(log.read_text()) from None
         yield process
@@ -417,14 +388,13 @@ def kill_node(process):
 
 
 @scaled
-@pytest.mark.timeout(900)
 def test_a_node_that_is_killed_costs_nobody_an_answer(
     head, second, classifier, photos, expected, tmp_path
 ):
     nodes = [head[0], second]
     log = tmp_path / "log.txt"
     with page_of(classifier("resnet"), log, OF_THE_TEXT[2], head[1]) as page:
-        wait_until(lambda: [len(replicas(node)) for node in nodes] == [1, 1])
+        wait_for(lambda: [len(replicas(node)) for node in nodes] == [1, 1], 120)
         predictions = page.ask_all(photos * 25, after=(100, lambda: kill_node(second)))
         assert_own(predictions, expected)
         assert not replicas(second)
@@ -466,7 +436,6 @@ def assert_whole(table, folder, expected):
 
 
 @scaled
-@pytest.mark.timeout(900)
 def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
     head, second, classifier, many, expected, tmp_path
 ):
@@ -477,14 +446,14 @@ def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
         return table.read_bytes().count(b"\n") if table.exists() else 0
 
     with started(tmp_path / "1.txt", *words, **head[1]) as process:
-        wait_until(lambda: rows() > 300, 300)
+        wait_for(lambda: rows() > 300, 300)
         kill(*descendants(process), process.pid)
     with table.open("ab") as out:  # as if it had been killed while it wrote
         out.write(b'"photo_1')
     before = rows()
     log = tmp_path / "2.txt"
     with started(log, *words, **head[1]) as process:
-        wait_until(lambda: rows() > before + 300, 300)
+        wait_for(lambda: rows() > before + 300, 300)
         kill_node(second)
         assert process.wait(600) == 0, log.read_text()
     printed = log.read_text()
@@ -496,7 +465,6 @@ def test_a_bulk_run_goes_on_after_kill_and_loses_nothing_when_a_node_dies(
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_lists_and_parquet(classifier, photos, expected, tmp_path):
     """A list in CSV, predictions in Parquet; then those as the list, and predictions in CSV.
 
@@ -536,15 +504,12 @@ def test_lists_and_parquet(classifier, photos, expected, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["scale", "APP=resnt"], 'There is no app "resnt".'),
         (
             ["scale", "APP=resnet", "REPLICAS=many"],
             "REPLICAS=many is not a whole number from 1 to 1,000",
         ),
         (["classify", "APP=resnet"], "make classify APP=resnet IN=my_images OUT=predictions.csv"),
-        (["classify", "APP=sepia", "IN=docs", "OUT=a.csv"], "Which classifier"),
         (["classify", "APP=resnet", "IN=nowhere", "OUT=a.csv"], "IN=nowhere: there is no such"),
-        (["classify", "APP=resnet", "IN=README.md", "OUT=a.csv"], "neither a folder nor a list"),
         (["classify", "APP=resnet", "IN=docs", "OUT=a.xlsx"], "end in .csv or .parquet"),
         (["classify", "APP=resnet", "IN=docs", "OUT=no/a.csv"], "there is no folder no"),
     ],
@@ -558,15 +523,6 @@ def test_a_mistake_gets_a_message_before_anything_is_installed(words, message):
 
 
 @scaled
-@pytest.mark.timeout(600)
-def test_an_app_of_another_form_gets_a_message():
-    status, printed = run("scale", "APP=hello")
-    assert status != 0
-    assert "does not have the form that can be scaled" in printed
-
-
-@scaled
-@pytest.mark.timeout(600)
 def test_missing_weights_get_the_message_of_the_app(classifier, tmp_path):
     folder = tmp_path / "leaf"
     shutil.copytree(classifier("resnet").folder, folder)
@@ -581,7 +537,6 @@ def test_missing_weights_get_the_message_of_the_app(classifier, tmp_path):
 
 
 @scaled
-@pytest.mark.timeout(600)
 def test_a_wrong_address_gets_a_message(classifier):
     app = f"APP={classifier('resnet').file}"
     for address in (f"127.0.0.1:{free_port()}", "head"):

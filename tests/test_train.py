@@ -212,14 +212,6 @@ def test_wrong_files_get_a_message(training_data, training_set, tmp_path):
         training_data.check(start, "sha256", "dcbb9e9d")
 
 
-@pytest.mark.long
-def test_the_program_says_what_to_bring_where_there_is_no_network(app):
-    message = run([sys.executable, app / "train_model.py"])
-    folder = app / "training" / "flowers-102"
-    for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat"):
-        assert f"~vgg/data/flowers/102/{name}\n  as {folder / name}\n" in message + "\n"
-
-
 def test_an_image_and_a_copy_have_no_training_in_them(app):
     (app / "training").mkdir()
     (app / "training" / "checkpoint.pth").write_text("large")
@@ -254,7 +246,6 @@ def trained(tmp_path_factory, start):
 
 
 @training
-@pytest.mark.timeout(3600)
 def test_it_learns_and_writes_what_the_card_needs(trained):
     app, printed, _ = trained
     work, data = app / "training", app / "data"
@@ -287,7 +278,6 @@ def test_it_learns_and_writes_what_the_card_needs(trained):
 
 
 @training
-@pytest.mark.timeout(600)
 def test_the_app_names_the_right_kind_on_its_page(trained, page):
     folder = trained[0]
     app = App(("flower",), folder / "main.py", "")
@@ -307,7 +297,6 @@ def test_the_app_names_the_right_kind_on_its_page(trained, page):
 
 
 @training
-@pytest.mark.timeout(3600)
 def test_a_training_run_that_is_cut_off_continues_and_ends_with_the_same_weights(
     app, tmp_path, start
 ):
@@ -346,7 +335,6 @@ def test_a_training_run_that_is_cut_off_continues_and_ends_with_the_same_weights
 
 
 @training
-@pytest.mark.timeout(1800)
 def test_it_stops_early_when_nothing_is_learned_any_more(app, tmp_path, start):
     program = app / "train_model.py"
     code = program.read_text().replace("PATIENCE = 5", "PATIENCE = 1")
@@ -360,7 +348,6 @@ def test_it_stops_early_when_nothing_is_learned_any_more(app, tmp_path, start):
 
 
 @training
-@pytest.mark.timeout(1800)
 def test_no_memory_no_room_and_a_damaged_image_get_a_message(app, tmp_path, start):
     data = tmp_path / "data"
     md5 = make_data_set(data, dict.fromkeys(SPLITS, 1))
@@ -389,7 +376,6 @@ def test_no_memory_no_room_and_a_damaged_image_get_a_message(app, tmp_path, star
 
 
 @training
-@pytest.mark.timeout(3600)
 def test_five_leaf_diseases_in_folders_of_ones_own(tmp_path, start, page):
     app = make_app(tmp_path, "own_images")
     assert not (app / "download_model.py").exists()

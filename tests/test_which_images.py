@@ -7,7 +7,6 @@ import re
 
 import gradio as gr
 import numpy as np
-import pytest
 import sample_images
 from conftest import ROOT, import_file
 from gradio.media import get_image
@@ -172,10 +171,3 @@ def test_the_page_says_what_is_done_with_each_kind_of_image(tmp_path, request, s
         PAGE.write_text(f"{before}{begin}{found}{end}{after}", encoding="utf-8")
     else:
         assert shown == found
-
-
-@pytest.mark.parametrize("kind", ["photo", "fluorescence", "bright field", "gel", "mask"])
-def test_what_labs_have_is_read_in_the_usual_formats(tmp_path, kind):
-    read_image = import_file(ROOT / "example_apps" / "image.py").read_image
-    for name in ("JPEG", "PNG, 16 bits", "TIFF, 8 bits", "TIFF, 12 of 16 bits", "TIFF, 16 bits"):
-        assert outcome(read_image, tmp_path / "image", name, CONTENTS[kind]) == "read", name

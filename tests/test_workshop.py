@@ -24,10 +24,8 @@ from conftest import (
     CLASSIFIERS,
     ROOT,
     SWITCHED_OFF,
-    engine_here,
     nginx_before,
 )
-from container.engine import call
 from explain import settings_of
 from gradio_client import Client, handle_file
 from maintain.workshop import outdated, updated
@@ -64,7 +62,7 @@ def names_in(folder):
 
 
 FILES = names_in(ROOT)
-EACH_TEXT = pytest.mark.parametrize("file", sorted(f for f in FILES if f.endswith(".md")))
+TEXTS = [ROOT / name for name in sorted(FILES) if name.endswith(".md")]
 TROUBLE = DOCS / "reference" / "trouble.md"
 ADDRESS = "http://localhost:8080"
 MODELS = [find_app(name).folder for name in CLASSIFIERS]
@@ -86,10 +84,11 @@ def test_a_listing_that_differs_is_found_and_rewritten():
     assert updated(changed) == text
 
 
-@pytest.mark.parametrize("block", marked("part of: "))
-def test_a_part_occurs_in_its_file(block):
-    content = (ROOT / block.marker.removeprefix("part of: ")).read_text(encoding="utf-8")
-    assert block.text in content
+def test_a_part_occurs_in_its_file():
+    for block in BLOCKS:
+        if block.marker.startswith("part of: "):
+            file = ROOT / block.marker.removeprefix("part of: ")
+            assert block.text in file.read_text(encoding="utf-8"), block.place
 
 
 def test_every_block_says_what_is_done_with_it():
@@ -108,11 +107,12 @@ def test_a_block_that_is_run_by_a_test_names_one():
             assert f"\ndef {block.marker.removeprefix('run by: ')}(" in tests, block.place
 
 
-@pytest.mark.parametrize("block", marked("tree: "))
-def test_a_tree_names_what_is_in_its_folder(block):
-    listed = re.findall(r"(?m)^[├└]── (\S+)", block.text)
-    names = names_in(ROOT / block.marker.removeprefix("tree: "))
-    assert sorted(listed) == sorted({name.split("/")[0] for name in names})
+def test_a_tree_names_what_is_in_its_folder():
+    for block in BLOCKS:
+        if block.marker.startswith("tree: "):
+            listed = re.findall(r"(?m)^[├└]── (\S+)", block.text)
+            names = names_in(ROOT / block.marker.removeprefix("tree: "))
+            assert sorted(listed) == sorted({name.split("/")[0] for name in names}), block.place
 
 
 @pytest.mark.parametrize("folder", [ROOT / "scripts", *MODELS], ids=lambda folder: folder.name)
@@ -139,18 +139,17 @@ def anchors(file):
     return found
 
 
-@EACH_TEXT
-def test_links_anchors_and_images_resolve(file):
-    file = ROOT / file
-    text = re.sub(r"`[^`\n]*`", "", without_blocks(file))
-    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
-    for link in links:
-        if not re.match(r"[a-z]+:", link):
-            path, _, anchor = link.partition("#")
-            target = (file.parent / path).resolve() if path else file
-            assert target.exists(), link
-            assert target.is_relative_to(ROOT), link
-            assert not anchor or anchor in anchors(target), link
+def test_links_anchors_and_images_resolve():
+    for file in TEXTS:
+        text = re.sub(r"`[^`\n]*`", "", without_blocks(file))
+        links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+        for link in links:
+            if not re.match(r"[a-z]+:", link):
+                path, _, anchor = link.partition("#")
+                target = (file.parent / path).resolve() if path else file
+                assert target.exists(), (file, link)
+                assert target.is_relative_to(ROOT), (file, link)
+                assert not anchor or anchor in anchors(target), (file, link)
 
 
 def code(file):
@@ -160,64 +159,27 @@ def code(file):
     return lines + re.findall(r"`([^`]+)`", without_blocks(file))
 
 
-# files that the text lets readers make, and one that only an image has
-THEIRS = {
-    "gc_app.py",
-    "brown_app.py",
-    "quick_app.py",
-    "layout_app.py",
-    "small.py",
-    "call.py",
-    "call.mjs",
-    "labels.txt",
-    "app.py",
-}
-THEIRS |= {"best.pth", "classes.txt", "weights.pth"}
-THEIRS |= {"model.keras", "leaf_network.pth", "leaf_model_vgg19.pth", "train.sh"}
-THEIRS |= {"picture.py"}  # in copies that were made before it was called image.py
+def test_commands_and_their_settings_exist():
+    command = r"(?:^|\s{2})(?:make|python3? scripts|\.\\make) ([a-z][a-z-]*)"
+    for file in TEXTS:
+        for line in code(file):
+            if (found := re.search(command, line)) and found[1] != "help":
+                settings = settings_of(COMMANDS[found[1]])
+                assert {*re.findall(r"\b([A-Z_]+)=", line)} <= settings.keys(), (file, line)
 
 
-@EACH_TEXT
-def test_commands_settings_options_and_files_exist(file):
-    apps = {name for app in find_apps() for name in app.names} | {"all", "gallery"}
-    apps |= {"resnt", "..."}  # an exercise with a typing error; any app
-    apps |= {"leaf", "my_classifier"}  # readers' own, in the gallery or beside it
-    apps |= {folder.name for folder in (ROOT / "docs" / "starting_points").iterdir()}
-    apps |= {*re.findall(r"NAME=(\w+)", (ROOT / file).read_text(encoding="utf-8"))}
-    apps |= {name.removesuffix("_app.py") for name in THEIRS}
-    files = {Path(name).name for name in FILES} | THEIRS
+def test_files_that_are_named_exist():
+    """Or a block of a text makes them, or its reader has them."""
+    files = {Path(name).name for name in FILES} | {Path(path).name for path in SAVED.values()}
     files |= {app.weights.name for app in find_apps() if app.weights}  # fetched, not kept
-    start = r"(?:^|\s{2})(?:make|python3? scripts|\.\\make) ([a-z][a-z-]*)"
-    for line in code(ROOT / file):
-        if command := re.search(start, line):
-            settings = settings_of(COMMANDS[command[1]]) if command[1] != "help" else ["COMMAND"]
-            for name, value in re.findall(r"\b([A-Z_]+)=(\S*)", line):
-                assert name in settings, line
-                assert name not in ("APP", "FROM") or value.removeprefix("../") in apps, line
-        if program := re.search(r"\b([\w/]+\.py)((?: +--?\w.*)?)$", line):
-            sources = [*ROOT.glob(program[1]), *ROOT.glob(f"*/{program[1]}")]
-            for option in re.findall(r"(?<=\s)--[\w-]+", program[2]):
-                known = [option in source.read_text(encoding="utf-8") for source in sources]
-                assert option == "--help" or any(known), line
-        for name in re.findall(r"([\w-]+\.(?:py|md|sh|txt|pth|cff|diff|mjs|keras))\b", line):
-            assert name in files, line
-
-
-@EACH_TEXT
-def test_an_image_has_words_for_those_who_cannot_see_it(file):
-    text = (ROOT / file).read_text(encoding="utf-8")
-    words = re.findall(r"!\[(.*?)\]\(", text, re.DOTALL) + re.findall(r'<img .*?alt="(.*?)"', text)
-    assert len(words) == len(re.findall(r"\([\w./-]+\.png\)|src=\"[\w./-]+\.png", text))
-    assert [alt for alt in words if len(alt) <= 20] == []
-
-
-def test_the_readme_shows_every_app():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for app in find_apps():
-        if app.is_step or app.folder in MODELS:
-            (row,) = [r for r in readme.splitlines() if f'src="docs/images/{app.name}.png"' in r]
-            assert f"| `{app.name}`" in row
-            assert str(app.file.relative_to(ROOT)).removesuffix("/main.py") in row
+    files |= {"best.pth", "weights.pth", "fine_tuned_resnet18.pth", "leaf_model_vgg19.pth"}
+    files |= {"labels.txt", "classes.txt", "app.py", "call.py", "call.mjs", "train.sh"}
+    files |= {"layout_app.py", "quick_app.py", "model.keras"}
+    files |= {"picture.py"}  # in older copies, before it was called image.py
+    for file in TEXTS:
+        for line in code(file):
+            named = re.findall(r"([\w-]+\.(?:py|md|sh|txt|pth|cff|diff|mjs|keras))\b", line)
+            assert {*named} <= files, (file, line)
 
 
 def test_the_start_page_names_every_page_in_its_order():
@@ -271,43 +233,24 @@ def check_app(url, case, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", marked("app: "))
+@pytest.mark.parametrize(
+    "block", [p for p in marked("app: ", "change: ", "saved as: ") if "{" in p.values[0].marker]
+)
 def test_an_app_in_the_text_works(block, launch, classifier, tmp_path, monkeypatch):
-    case = json.loads(block.marker.removeprefix("app: "))
-    if "folder" in case:
-        monkeypatch.chdir(classifier(case["folder"]).folder)
-    file = tmp_path / "app.py"
-    file.write_text(block.text, encoding="utf-8")
-    check_app(launch(file), case, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", marked("change: "))
-def test_a_change_in_the_text_can_be_made_and_works(
-    block, launch, classifier, tmp_path, monkeypatch
-):
-    _, name, case = block.marker.split(" ", 2)
-    folder = classifier(name).folder if name in CLASSIFIERS else tmp_path
-    if "folder" in json.loads(case):
-        monkeypatch.chdir(classifier(json.loads(case)["folder"]).folder)
+    """A whole one, one that a reader saves, or one that is changed."""
+    _, name, case = re.match(r"(app|change|saved as): ([\w./-]+ )?({.*)", block.marker).groups()
+    name, case, folder = (name or "").strip(), json.loads(case), tmp_path
     if block.saved:
         text = saved(block.saved, up_to=block)
-    else:
+    elif name:
         text = apply_change(find_app(name).file.read_text(encoding="utf-8"), block.text)
-    file = folder / "changed.py"
-    file.write_text(text, encoding="utf-8")
-    check_app(launch(file), json.loads(case), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", [p for p in marked("saved as: ") if "{" in p.values[0].marker])
-def test_a_saved_app_works(block, launch, classifier, tmp_path, monkeypatch):
-    case = json.loads(block.marker.split(" ", 3)[3])
-    if "folder" in case:
-        monkeypatch.chdir(classifier(case["folder"]).folder)
-    file = tmp_path / "app.py"
-    file.write_text(block.text, encoding="utf-8")
-    check_app(launch(file), case, tmp_path)
+    else:
+        text = block.text
+    if (of := case.get("folder", name)) in CLASSIFIERS:
+        folder = classifier(of).folder
+        monkeypatch.chdir(folder)
+    (folder / "changed.py").write_text(text, encoding="utf-8")
+    check_app(launch(folder / "changed.py"), case, tmp_path)
 
 
 def test_the_path_stays_short():
@@ -326,13 +269,19 @@ def test_the_solutions_are_the_stages_of_the_app_that_grows():
     assert [file.read_text(encoding="utf-8") for file in files] == grown
 
 
+# what readers type at the prompt in each folder, block by block
+PROMPTS = {}
+for each in BLOCKS:
+    if each.language == "pycon" and each.marker.startswith("run: folder="):
+        PROMPTS.setdefault(each.option("folder"), []).append(each.text)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("block", marked("run: folder=", language="pycon"))
-def test_a_python_prompt_prints_as_in_the_text(block, classifier, tmp_path):
-    name = block.option("folder")
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_python_prompt_prints_as_in_the_text(classifier, tmp_path, name):
     folder = ROOT / name if name == "example_apps" else classifier(find_app(name).name).folder
     session = tmp_path / "session.txt"
-    session.write_text(block.text, encoding="utf-8")
+    session.write_text("\n".join(PROMPTS[name]), encoding="utf-8")
     command = [sys.executable, "-m", "doctest", "-o", "ELLIPSIS", session]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     ended = run(*command, cwd=folder, env=environment)
@@ -610,68 +559,23 @@ def test_messages_of_a_model_are_those_of_the_table(tmp_path, monkeypatch):
     assert_in_table(message_of(lambda: torch.load(file)), shown)
 
 
-def printed_by(*command, **options):
-    ended = run(*command, **options)
-    assert ended.returncode
-    return ended.stdout + ended.stderr
+# what such messages of other programs begin with
+OF_OTHERS = ("OSError", "Uploads", "The parameters", "Weights", "Missing", "Attempting", "Found")
+OF_OTHERS += ("Queue", "Value")
 
 
-def test_messages_of_a_wrong_place_are_those_of_the_table(tmp_path):
-    printed = printed_by("make", "run", cwd=tmp_path, env={"PATH": os.environ["PATH"]})
-    assert_in_table(printed, "make: *** No rule to make target")
-    printed = printed_by(sys.executable, "-S", "-c", "import gradio")
-    assert_in_table(printed, "ModuleNotFoundError: No module named 'gradio'")
+def test_messages_of_the_gallery_are_those_of_the_table():
+    """Each sentence in it is in one of our programs, but for what the program fills in.
 
-
-@pytest.mark.skipif(not shutil.which("docker"), reason="NO DOCKER here, to ask for its message")
-def test_the_message_of_a_docker_that_is_not_started_is_that_of_the_table():
-    nowhere = {**os.environ, "DOCKER_HOST": "unix:///var/run/no-docker.sock"}
-    printed = printed_by("docker", "ps", env=nowhere).replace("no-docker", "docker")
-    shown = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
-    assert_in_table(printed, f"{shown} Is the docker daemon running?")
-
-
-@pytest.mark.skipif(not engine_here(), reason="NO ENGINE for containers here")
-@pytest.mark.long
-def test_messages_of_a_container_are_those_of_the_table(tmp_path):
-    engine = engine_here()
-    image = ["--build-arg", "APP=hello", "--tag", "hello:windows", tmp_path]
-    shutil.copytree(ROOT / "example_apps", tmp_path, dirs_exist_ok=True)
-    script = tmp_path / "start-script.sh"
-    script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
-    assert not call(engine, "build", *image, capture_output=True).returncode
-    printed = printed_by(*engine, "run", "--rm", "hello:windows")
-    printed = printed.replace("`: No such", ": no such")  # as Podman has it; Docker: without both
-    assert_in_table(printed, "start-script.sh: no such file or directory")
-
-
-OF_THE_GALLERY = """\
-scripts/apps.py: Which app? Set APP=..., such as APP=sepia.
-scripts/apps.py: There is no app "<resnt>".
-scripts/run.py: Port <8080> is taken, perhaps by an app in another terminal.
-resnet_image_classification/weights.py: <image_classification_resnet18.pth> is missing<.>
-resnet_image_classification/weights.py: <...> is damaged or was cut off<.>
-resnet_image_classification/download_model.py: Nothing was saved. Try --url (a mirror) or --file (a copy): see --help.
-example_apps/middleware.py: This file was never uploaded, or was deleted. Please upload it again.
-example_apps/middleware.py: This result is no longer available. Please send your input again.
-example_apps/middleware.py: This app has nothing at this address.
-example_apps/middleware.py: Send this as JSON, with Content-Type: application/json.
-example_apps/middleware.py: This is too large. Send up to <20> MB.
-example_apps/middleware.py: Too many files. Send up to <200> at once.
-example_apps/middleware.py: This function takes <3> value(s): see Use via API.
-example_apps/middleware.py: Too many people are using this app right now. Please try again in a minute.
-example_apps/middleware.py: The app's disk is full. Please try again later.
-scripts/container/engine.py: There is no <docker and no podman> here.
-scripts/container/engine.py: <docker> is installed, but its engine does not respond."""  # noqa: E501
-
-
-@pytest.mark.parametrize("line", OF_THE_GALLERY.splitlines())
-def test_messages_of_the_gallery_are_those_of_the_table(line):
-    file, _, message = line.partition(": ")
-    source = (ROOT / file).read_text(encoding="utf-8")
-    assert f"`{re.sub('[<>]', '', message)}`" in TROUBLE.read_text(encoding="utf-8")
-    for part in re.split("<.*?>", message):  # what the program fills in is between < and >
-        assert part.strip() in source
+    Those about images are below.
+    """
+    files = [*ROOT.glob("resnet_image_classification/*.py"), *ROOT.glob("scripts/**/*.py")]
+    code = "".join(re.sub(r'"\s*f?"', "", file.read_text(encoding="utf-8")) for file in files)
+    text = re.sub("(?s)\n## Images.*?\n## ", "", TROUBLE.read_text(encoding="utf-8"))
+    shown = re.findall(r"`([A-Z][^`]*\.)`", text)
+    for message in (text for text in shown if not text.startswith(OF_OTHERS)):
+        for part in re.split(r'\S*\.\.\.|"\w+"|\w*\d[\d:]*|docker and no podman', message):
+            assert part.strip() in code, message
 
 
 def test_messages_about_images_are_those_of_the_table(monkeypatch):

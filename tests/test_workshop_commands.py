@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 from apps import find_app
-from conftest import ROOT, engine_here, long, workshop_ports
+from conftest import ROOT, engine_here, workshop_ports
 from random_weights import make_checkpoint
 from workshop_blocks import BLOCKS, assert_shows, run_by, save
 
@@ -162,30 +162,21 @@ def reader(tmp_path):
 
 
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("whole", [False, long(True)])
 @pytest.mark.long
-def test_the_commands_work_as_typed_from_the_top(reader, record_property, whole):
+def test_the_commands_work_as_typed_from_the_top(reader):
     engine = engine_here()
     if engine and engine != ["docker"]:
         (reader.programs / "docker").symlink_to(shutil.which(engine[0]))
-    counts = {"typed from the top": 0, "left out, as there is no Docker": 0}
-    counts["left to `make test-long`"] = 0
     for block, following in zip(BLOCKS, [*BLOCKS[1:], None], strict=True):
-        if block.is_typed and "engine" in block.options and not engine:
-            counts["left out, as there is no Docker"] += 1
-        elif block.is_typed and "long" in block.options and not whole:
-            counts["left to `make test-long`"] += 1
-        elif block.is_typed:
+        if block.is_typed and (engine or "engine" not in block.options):
             print(f"\n{block.place}\n{block.text}", end="", flush=True)
             (reader.start if "serves" in block.options else reader.type)(block)
-            counts["typed from the top"] += 1
         elif block.saved:
             reader.save(block)
         if not following or following.chapter != block.chapter:
             reader.stop()
             where = reader.run("pwd").stdout.strip()
             assert where == str(reader.folder), f"{block.chapter} leaves the reader in {where}"
-    record_property("blocks", counts)
 
 
 @pytest.mark.long
