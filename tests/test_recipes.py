@@ -75,11 +75,6 @@ def require_fixed(folder, systems=ENVIRONMENTS):
         assert versions(named, system).items() <= versions(fixed, system).items()
 
 
-def test_an_old_name_leads_to_the_new_one(tmp_path):
-    said = new_by_program(copy_gallery(tmp_path), "NAME=my_iris", "FROM=iris")
-    assert said == "The starting point iris is called table now: FROM=table\n"
-
-
 def test_a_newcomer_gets_what_the_list_says(tmp_path):
     gallery = copy_gallery(tmp_path)
     listed = run(gallery, "list")
@@ -144,7 +139,7 @@ def test_every_pair_that_makes_sense_goes_together_in_both_orders(copies):
             by_order[name] = [(folder / name).read_text() for folder in orders]
             assert by_order[name][0] == by_order[name][1]
         combined += orders
-    assert len(combined) == 2 * len(TOGETHER) > 60
+    assert len(combined) == 2 * len(TOGETHER) > 50
     for arguments in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", *combined]
         command += ["--config", ROOT / "pyproject.toml"]
