@@ -36,6 +36,7 @@ SETTINGS = {
     "OUT": "what is made: a table (.csv, .parquet), or with `make new` a folder such as ../leaf",
     "USERS": "how many users at once",
     "SECONDS": "for how long",
+    "MISBEHAVING": "how many others call the app as no page does",
     "ARGS": "options for the program behind this command, such as ARGS=--help",
 }
 MOST = {"PORT": 65535, "REPLICAS": 1000}
@@ -367,13 +368,16 @@ def bench(ARGS=""):
 
 
 @for_this_repository
-def load(APP, USERS=50, SECONDS=60, TORCH_INDEX=""):
-    """let many users use an app and check that each gets their own result"""
+def load(APP, USERS=50, SECONDS=60, MISBEHAVING=0, TORCH_INDEX=""):
+    """let many users use an app and check that each gets their own result
+
+    With MISBEHAVING=5, five more make calls that once ended, froze or filled an app.
+    """
     provide(*requirements_of(APP))
     enter_bench()
     from maintain.bench import load
 
-    return load.main(APP, USERS, SECONDS)
+    return load.main(APP, USERS, SECONDS, MISBEHAVING)
 
 
 def enter_bench():

@@ -1,8 +1,8 @@
 """Let many users use one app at once and check that each gets the result for their own input.
 
 Every user sends an image (or a name), again and again with a short pause; one more keeps opening
-the page. A classifier runs as in its container, a step app as by `make run`; random weights replace
-missing ones.
+the page. Others can misbehave meanwhile, which must cost these nothing. A classifier runs as in its
+container, a step app as by `make run`; random weights replace missing ones.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from collections import Counter
 from apps import find_app
 from install import venv_python
 from maintain.bench import systems, users
+from maintain.bench.misbehave import misbehave
 from maintain.bench.photos import make_photo
 from smoke import RUN_APP
 
@@ -66,7 +67,7 @@ async def get_to_know(session, url):
     return ask, alone
 
 
-async def use(server, count, seconds):
+async def use(server, count, seconds, others):
     """Let the users come; return what they saw, how long they waited, and what the app used."""
     found, waited, opened = Counter(), [], []
     async with users.connect() as session:
@@ -99,7 +100,10 @@ async def use(server, count, seconds):
                 memory.append(server.memory())
                 await asyncio.sleep(1)
 
+        bad = [asyncio.create_task(misbehave(session, server.url, found)) for _ in range(others)]
         await asyncio.gather(reader(), *map(user, range(count)))
+        for each in bad:
+            each.cancel()
         used = (processor_time(server) - used) / max(1, found["right"])
     return found, {"result": waited, "page": opened}, used, max(memory)
 
@@ -112,9 +116,9 @@ def start(name, place):
     return systems.app_server(systems.copy_app(name, place) if app.weights else app.folder)
 
 
-def main(name, count, seconds):
+def main(name, count, seconds, others=0):
     with tempfile.TemporaryDirectory() as place, start(name, place) as server:
-        found, times, used, memory = asyncio.run(use(server.wait(), count, seconds))
+        found, times, used, memory = asyncio.run(use(server.wait(), count, seconds, others))
     print(", ".join(f"{what} {number:,}" for what, number in found.items()))
     for what, took in times.items():
         took, last = sorted(took), len(took) - 1
