@@ -76,11 +76,6 @@ def require_fixed(folder, systems=ENVIRONMENTS):
         assert versions(named, system).items() <= versions(fixed, system).items()
 
 
-def test_an_old_name_leads_to_the_new_one(tmp_path):
-    said = new_by_program(copy_gallery(tmp_path), "NAME=my_iris", "FROM=iris")
-    assert said == "The starting point iris is called table now: FROM=table\n"
-
-
 def test_a_newcomer_gets_what_the_list_says(tmp_path):
     gallery = copy_gallery(tmp_path)
     listed = run(gallery, "list")
