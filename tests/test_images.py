@@ -22,6 +22,7 @@ from container import images
 from container.engine import MORE, Container, call
 from PIL import Image
 from server import free_port
+from test_constraints import lines_of, versions
 
 needs_engine = pytest.mark.skipif(
     not engine_here(), reason=f"NO ENGINE for containers here, or one without {BASE_IMAGE}"
@@ -148,6 +149,16 @@ def test_the_image_of_a_step_app_runs_as_serve_runs_it(built):
         f"All is well: SciLifeLab Serve can run {built}",
     ):
         assert line in ended.stdout
+
+
+@needs_engine
+@pytest.mark.slow
+def test_an_image_holds_the_versions_of_constraints_txt(built):
+    freeze = ["run", "--rm", "--entrypoint", "pip", built, "freeze"]
+    listed = call(engine_here(), *freeze, capture_output=True, text=True).stdout
+    found = versions(line for line in listed.splitlines() if "==" in line)
+    assert "gradio" in found
+    assert found.items() <= versions(lines_of("example_apps")).items()
 
 
 @needs_engine
