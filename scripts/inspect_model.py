@@ -60,7 +60,8 @@ class Model(NamedTuple):
 
     @property
     def text(self):
-        place = f", under {self.prefix.strip('.')}" if self.prefix else ""
+        place = re.sub(r"\['(.*?)'\]", r"\1.", self.prefix).strip(".")  # state_dict.model
+        place = f", under {place}" if place else ""
         kinds = ", ".join(self.kinds)
         images = f", trained with {self.images}" if self.images else ""
         what = f"weights of torchvision's {self.name} for {self.classes} classes"
@@ -357,11 +358,11 @@ def main(text):
         return 1
     said, make, labels = model.text, "Make an app of it", " LABELS=classes.txt"
     if isinstance(model, Model):
-        known = ", ".join(model.labels[:3])
-        said += f"; its labels: {known} ..." if known else "; no labels in it"
-    elif model is SKOPS:
+        known = ", ".join(model.labels[:3]) + ", ..." * (len(model.labels) > 3)
+        said += f"; its labels: {known}" if known else "; no labels in it"
+    if model is SKOPS or (isinstance(model, Model) and model.labels):
         labels = ""  # it has its own
-    else:
+    elif model is ONNX:
         make += ", if it classifies images"
     print(f"{file.name}: {said}.")
     print(f"{make}: make new NAME=my_app MODEL={text}{labels}")

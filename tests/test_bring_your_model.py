@@ -388,16 +388,21 @@ def looked_into(tmp_path, content):
     return inspect_model.look_into(saved(tmp_path, content))
 
 
-def test_a_checkpoint_is_described_in_plain_words(tmp_path):
+def test_a_checkpoint_is_described_in_plain_words(tmp_path, capsys):
     state = prefixed(cast(small_state(), torch.float16), "model.")
     content = {"state_dict": state, "pytorch-lightning_version": "2.4", "class_names": LABELS}
     options = {"img_size": 320, "lr": 0.1, "imagenet_mean": [0.5, 0.4, 0.3]}
     model = looked_into(tmp_path, content | {"hyper_parameters": options})
     assert model.text == (
         "weights of torchvision's squeezenet1_1 for 3 classes (float16, saved by PyTorch Lightning)"
-        ", under ['state_dict']model, trained with img_size=320, imagenet_mean=[0.5, 0.4, 0.3]"
+        ", under state_dict.model, trained with img_size=320, imagenet_mean=[0.5, 0.4, 0.3]"
     )
     assert model.labels == LABELS
+    file = tmp_path / "weights.pth"
+    inspect_model.main(str(file))
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("; its labels: rust, mildew, healthy.")
+    assert second == f"Make an app of it: make new NAME=my_app MODEL={file}"
 
 
 @pytest.mark.parametrize(
