@@ -314,6 +314,7 @@ def test_a_model_of_ones_own_is_put_in_as_the_page_says_and_rdkit_is_quiet(made)
     code = re.search(r"```python\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)[1]
     command = [made[1], "-c", PROGRAM, made[0], "\n".join([*REASONS, *NOTES]), code]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == [
         "None;too large for this model",
         "None;too large for this model",
@@ -321,4 +322,3 @@ def test_a_model_of_ones_own_is_put_in_as_the_page_says_and_rdkit_is_quiet(made)
         "None;unclosed ring",
         "None;a result is not a number",
     ]
-    assert ended.stderr == ""
