@@ -1,5 +1,6 @@
 """What the tests of the recipes share: apps made with recipes, and their environments."""
 
+import os
 import re
 import subprocess
 import sys
@@ -35,12 +36,13 @@ def environment(folder, *more):
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, venv], check=True)
     command = [uv, "pip", "install", "--quiet", "--python", python, *more]
     subprocess.run([*command, "-r", folder / "requirements.txt"], check=True, timeout=900)
-    # the first import compiles: on a busy machine, that is longer than `running` waits
+    # the first import compiles, for half a minute: the app is started many times
     named = set().union(*map(modules, folder.glob("*.py"))) | {"mcp"}
     named -= {file.stem for file in folder.glob("*.py")}
     code = f"import contextlib, importlib\nfor name in {sorted(named)}:\n"
     code += "    with contextlib.suppress(ImportError): importlib.import_module(name)"
-    subprocess.run([python, "-c", code], check=True, timeout=600)
+    keep = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run([python, "-c", code], check=True, timeout=600, env=keep)
     return python
 
 
