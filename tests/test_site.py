@@ -278,8 +278,9 @@ def test_slides_fill_the_screen_one_by_one_and_have_room(page, address):
     expect(page.locator(".slide:visible h2")).to_have_text(titles[-1])
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".slide:visible h2")).to_have_text(titles[-2])
-    expect(page.locator(".md-header")).not_to_be_in_viewport()
+    expect(page.locator(".md-header")).to_be_hidden()
     page.keyboard.press("Escape")
+    expect(page.locator(".md-header")).to_be_visible()
     expect(page.locator(".slide:visible")).to_have_count(len(titles))
     expect(page.get_by_role("heading", name=titles[-2].removesuffix("¶"))).to_be_in_viewport()
 
