@@ -332,7 +332,7 @@ def test_what_does_not_fit_is_said_at_the_start(network, message):
 def test_numbers_in_a_second_file_are_found_or_missed_by_its_name(network, right, tmp_path):
     """By default, PyTorch's exporter writes them there."""
     file, beside = tmp_path / "model.onnx", tmp_path / "best.onnx.data"
-    options = {"save_as_external_data": True, "location": beside.name, "size_threshold": 0}
+    options = {"save_as_external_data": True, "location": beside.name, "size_threshold": 256}
     onnx.save(changed(), file, **options)
     found = network(None).predict(Image.open(IMAGES["crowded"]))
     assert found == pytest.approx(right["crowded"], abs=2e-3)
