@@ -266,6 +266,18 @@ def test_what_does_not_fit_is_said_at_the_start(network, message):
     assert said[1].endswith(".")
 
 
+def test_numbers_in_a_second_file_are_found_or_missed_by_its_name(network, right, tmp_path):
+    """By default, PyTorch's exporter writes them there."""
+    file, beside = tmp_path / "model.onnx", tmp_path / "best.onnx.data"
+    options = {"save_as_external_data": True, "location": beside.name, "size_threshold": 256}
+    onnx.save(changed(), file, **options)
+    found = network(None).predict(Image.open(IMAGES["crowded"]))
+    assert found == pytest.approx(right["crowded"], abs=2e-3)
+    beside.unlink()
+    with pytest.raises(SystemExit, match=r"Put best\.onnx\.data into the same folder\.$"):
+        network(None)
+
+
 def test_a_list_of_labels_is_read_as_windows_writes_it_or_refused(tmp_path, network):
     read, file = sys.modules["network"].read_labels, tmp_path / "labels.txt"
     file.write_bytes("\ufeffa\r\nå b \r\n\r\n".encode())

@@ -4,6 +4,7 @@ That is its name, the size of an image, whether the colours come first or last, 
 numbers. How images were prepared in training is not in a file: prepare() in main.py says that.
 """
 
+import re
 import sys
 
 import loky
@@ -129,9 +130,12 @@ def open_file(file):
         return onnxruntime.InferenceSession(file, options)
     except Exception as error:  # ONNX Runtime has many errors for a damaged file
         reason = str(error).splitlines()[0].rpartition(" failed:")[2]
+        # PyTorch's exporter puts them there; the network names that file
+        if beside := re.search(r"data path does not exist: .*?([^/\\]+\.data)\b", reason):
+            problem = f"{file} has its numbers in a second file, which is missing"
+            raise Unusable(problem, f"Put {beside[1]} into the same folder.") from None
         problem = f"{file} cannot be loaded: {reason.rstrip('.')}"
-        remedy = f"Download it again. If there is a {file.name}.data, put that beside it, too."
-        raise Unusable(problem, remedy) from None
+        raise Unusable(problem, "Download it again.") from None
 
 
 def read_labels(file):
