@@ -12,7 +12,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready
+from recipes_made import made_and_served, make_app, require_ready, smoke_passes
 
 FOLDER = ROOT / "docs/starting_points/molecules"
 SDF = (FOLDER / "data/example.sdf").read_text()
@@ -32,6 +32,12 @@ def test_it_makes_an_app_that_is_ready_for_serve_with_the_libraries_that_draw(tm
 
 
 made, app = made_and_served("molecules")
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_smoke_passes_and_compares_with_the_reference_predictions(made):
+    smoke_passes(*made)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import made_and_served, make_app, require_ready, running
+from recipes_made import made_and_served, make_app, require_ready, running, smoke_passes
 
 POINT = ROOT / "docs/starting_points/sound"
 EXAMPLE = POINT / "data/example.mp3"
@@ -39,6 +39,12 @@ def test_events_are_where_probabilities_are_high_for_long_enough():
 
 
 made, app = made_and_served("sound", "espeakng-loader==0.2.4")
+
+
+@pytest.mark.recipes
+@pytest.mark.timeout(1200)
+def test_smoke_passes_and_compares_with_the_reference_predictions(made):
+    smoke_passes(*made)
 
 
 @pytest.fixture(scope="module")
