@@ -186,7 +186,9 @@ def open_all(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["", "workshop/1-interface/", "workshop/slides/", "reference/trouble/"])
+@pytest.mark.parametrize(
+    "path", ["", "workshop/1-interface/", "workshop/slides/", "reference/trouble/"]
+)
 @pytest.mark.long
 def test_axe_finds_nothing_serious(page, address, path, scheme):
     page.emulate_media(color_scheme=scheme)
