@@ -317,6 +317,8 @@ def test_smoke_sends_the_first_example_of_the_page_and_is_green(make, tmp_path):
     """Of an app that takes DNA, say: "Ada" would be refused."""
     app = tmp_path / "gc_app.py"
     app.write_text(saved("example_apps/gc_app.py"), encoding="utf-8")
+    for name in ("requirements.txt", "constraints.txt"):
+        shutil.copy(ROOT / "example_apps" / name, tmp_path)
     ended = make("smoke", f"APP={app}")
     assert ended.returncode == 0, ended.stdout
     assert "/gc_content answers: (28.57, 7)" in ended.stdout
