@@ -1,6 +1,7 @@
 """The starting point `segmentation`: no seams, no cell twice, masks that agree with the truth."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -76,15 +77,21 @@ def test_tiles_give_what_the_whole_image_gives(parts, height, width):
     np.testing.assert_allclose(found, whole, atol=1e-6)
 
 
-def test_the_network_of_the_example_has_no_seams_either(parts):
+@pytest.fixture
+def predict(parts):
+    """Return the predict() of main.py, with the network of the example."""
     model = parts.weights.load_model(parts.unet.UNet, POINT / "data/unet.pt")
-    image, truth = parts.made_cells.draw_cells(1, 800, 1100, crowded=12)
-    pixels = parts.prepare.prepare(image)
 
     @torch.inference_mode()
     def predict(tile):
         return torch.sigmoid(model(torch.from_numpy(tile)[None]))[0, 0].numpy()
 
+    return predict
+
+
+def test_the_network_of_the_example_has_no_seams_either(parts, predict):
+    image, truth = parts.made_cells.draw_cells(1, 800, 1100, crowded=12)
+    pixels = parts.prepare.prepare(image)
     whole = parts.tiles.predict_in_tiles(predict, pixels, tile=1344)
     tiled = parts.tiles.predict_in_tiles(predict, pixels)
     assert np.abs(whole - tiled).max() < 1e-4
@@ -92,6 +99,14 @@ def test_the_network_of_the_example_has_no_seams_either(parts):
     assert (truth[:, seams] > 0).any(axis=0).all()  # there are cells across each
     assert label(tiled > 0.5)[1] == label(whole > 0.5)[1] == pytest.approx(truth.max(), rel=0.1)
     assert iou(tiled > 0.5, truth) > 0.85
+
+
+def test_the_noise_of_a_nearly_empty_image_is_not_counted(parts, predict):
+    image, truth = parts.made_cells.draw_cells(1, 1500, 1500, crowded=0.02)
+    found = parts.tiles.predict_in_tiles(predict, parts.prepare.prepare(image)) > 0.5
+    sizes = np.bincount(label(found)[0].ravel())[1:]
+    assert (sizes >= 30).sum() == truth.max() == 4  # 30 pixels: as on the page
+    assert iou(found, truth) > 0.85
 
 
 @pytest.mark.parametrize(
@@ -228,8 +243,8 @@ def test_the_lines_of_the_page_make_it_an_app_with_an_onnx_network(tmp_path):
 @pytest.mark.training
 def test_training_reaches_the_iou_of_the_page(tmp_path):
     folder = make_app(tmp_path, source="segmentation")
-    for file in (folder / "data").iterdir():
-        file.unlink()
+    shutil.rmtree(folder / "data")
+    (folder / "data").mkdir()
     command = [sys.executable, folder / "train_unet.py"]
     ended = subprocess.run(command, check=True, timeout=1200, capture_output=True, text=True)
     page = (POINT / "README.md").read_text(encoding="utf-8")
