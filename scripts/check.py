@@ -456,7 +456,7 @@ def check_name(image, tag):
     """Return what keeps SciLifeLab Serve from fetching an image of this name and tag."""
     found, tag = [], tag or image.rpartition("/")[2].partition(":")[2]
     if image and not re.fullmatch(IMAGE, image):
-        cure = "Write owner/name for Docker Hub, or ghcr.io/owner/name, in small letters."
+        cure = "Write owner/name for Docker Hub, or ghcr.io/owner/name, in lower case."
         found.append(Finding("image", None, f'Serve cannot fetch "{image}". {cure}'))
     if (image or tag) and (tag == "latest" or not re.fullmatch(r"(?a)\w[\w.-]{0,127}", tag)):
         cure = "Serve keeps the first image it fetched by a tag. Give each build its own: TAG=v1"
