@@ -58,6 +58,7 @@ if __name__"""
 WRONG_LEVELS = ["a text", None, [1], {"a": 1}, [[[[5]]]], 11, -1, 1e9, True, "1\n\x1b[31mERROR"]
 
 
+@pytest.mark.slow
 def test_a_value_of_the_wrong_kind_costs_nobody_anything(odd):
     for value in WRONG_LEVELS:
         assert "event: error" in call(odd.url, "level", value) or value is True
@@ -145,6 +146,7 @@ BODIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BODIES)
 def test_a_body_that_is_none_is_refused(running, kind):
     served, (body, status, said) = running("hello"), BODIES[kind]
@@ -185,6 +187,7 @@ def test_an_event_of_somebody_else_is_not_told(running):
     assert "completed" in read_stream(served.url + "gradio_api/queue/data?session_hash=ada")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "upload_name", ["../../up.png", "/etc/cron.d/up.png", MARKUP + ".png", "n" * 300, "..", ""]
 )

@@ -644,6 +644,7 @@ ONNX = POINTS / "onnx_model" / "data" / "model.onnx"
 SKOPS = POINTS / "table" / "data" / "model.skops"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "labels", "point", "yours"),
     [

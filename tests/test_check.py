@@ -99,6 +99,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "file", "old", "new"), MISTAKES)
 def test_each_mistake_is_found_and_nothing_else(folder, rule, file, old, new):
     edit(folder / file, old, new)
@@ -176,6 +177,7 @@ CHOICES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "old", "new"), CHOICES)
 def test_other_right_ways_pass(folder, file, old, new):
     edit(folder / "Dockerfile", ":3.11-slim\n", ":3.11-slim AS first\n")

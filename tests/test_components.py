@@ -66,6 +66,7 @@ def press(components, name):
     components.page.get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.mark.slow
 def test_a_gallery_that_is_clicked(components):
     components.page.get_by_role("button", name="Thumbnail 2 of 3").click()
     says(components, "number 1")
@@ -170,6 +171,7 @@ def test_a_camera(components):
     says(components, re.compile(r"\(\d+, \d+, 3\)"))
 
 
+@pytest.mark.slow
 def test_a_link_to_what_the_page_shows_holds_no_address_of_a_caller(components):
     page, api = components.page, components.served.url + "gradio_api/"
     press(components, "Carl")

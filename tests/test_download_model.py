@@ -215,6 +215,7 @@ def assert_failed(app, ended, *words, code=1, left=()):
     assert app.contents() == [*left]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("respond", "words"),
     [
@@ -316,6 +317,7 @@ LASTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*LASTING, *TEMPORARY])
 def test_fault_that_stays_is_told_and_an_earlier_file_stays(app, server, kind):
     attempts = 3 if kind in TEMPORARY else 1

@@ -175,6 +175,7 @@ def function(classifier, request):
     return module.predict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "function"), [(n, n) for n in ("sepia", "resnet")], indirect=["function"]
 )
@@ -347,6 +348,7 @@ def alike(image, truth):
     return np.corrcoef(seen, truth)[0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["", "lab_images"])
 def test_what_is_read_is_what_the_file_shows(tmp_path, record_property, recipe):
     reader = ROOT / "example_apps" / "image.py"

@@ -251,6 +251,7 @@ print(*sorted(routes_of(demo.app)), sep="\\n")
 """
 
 
+@pytest.mark.slow
 def test_every_route_of_gradio_is_known_and_let_through_or_refused(running, tmp_path):
     for name in ("guard.py", "middleware.py", "version.py"):
         shutil.copy(ROOT / "example_apps" / name, tmp_path)
@@ -301,6 +302,7 @@ __import__("time").sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_importing_the_files_does_nothing_and_ctrl_c_is_seen(tmp_path):
     folder = ROOT / find_app("resnet").folder.name
     environment = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -37,6 +37,7 @@ def test_route_and_ingress_lead_to_the_service_of_the_app_and_keep_users_apart()
 # --- a limit of requests: as few of them as an app can do with ------------------------------------
 
 
+@pytest.mark.slow
 def test_a_browser_keeps_what_has_a_digest_in_its_name(running):
     url = running("bare").url
     page = requests.get(url, timeout=9)

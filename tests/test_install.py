@@ -196,6 +196,7 @@ def test_a_command_continues_without_the_packages_of_another_python(tmp_path, mo
     assert ended.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_python_that_is_too_new_gives_a_message(install, tmp_path):
     """PyTorch has no builds for it. A .venv of another version goes on working."""
     newer = tmp_path / "newer"

@@ -78,6 +78,7 @@ def differences(app, right):
     ]
 
 
+@pytest.mark.slow
 def test_the_app_gives_the_network_s_own_probabilities(app, right):
     assert max(differences(app, right)) < 1e-3
     for photo, label in PHOTOS.items():
@@ -143,6 +144,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", WRONG)
 def test_other_preprocessing_would_be_noticed(app, right, monkeypatch, mistake):
     """The comparison above has to fail for each mistake that gives no error."""
@@ -150,6 +152,7 @@ def test_other_preprocessing_would_be_noticed(app, right, monkeypatch, mistake):
     assert max(differences(app, right)) > TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "swap", [sorted, lambda labels: labels[::-1], lambda labels: labels[1:] + labels[:1]]
 )

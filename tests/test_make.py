@@ -192,6 +192,7 @@ def make_run(*settings):
     return Server(["make", "run", "PORT={PORT}", *settings], cwd=ROOT, PYTHONUNBUFFERED="1")
 
 
+@pytest.mark.slow
 def test_make_run_prints_the_address_and_serves_this_computer_alone():
     with make_run("APP=sepia") as server:
         server.wait(said="Only this computer can open it. Ctrl-C stops it.")

@@ -89,6 +89,7 @@ IMPOSSIBLE = [
 ]
 
 
+@pytest.mark.slow
 def test_an_impossible_name_gets_a_message_with_a_possible_one(gallery):
     before = files(gallery)
     for name, reason, possible in IMPOSSIBLE:
@@ -252,6 +253,7 @@ def running(folder, python=sys.executable):
     assert not re.search("traceback|warn", server.printed().lower()), server.printed()
 
 
+@pytest.mark.slow
 def test_no_copy_opens_or_fetches_anything_but_uploads(gallery):
     folder = new(gallery, "leaf_disease", "sepia")
     with running(folder) as (url, client):

@@ -92,6 +92,7 @@ def opened(tmp_path_factory, make_httpserver):
         yield served
 
 
+@pytest.mark.slow
 def test_the_owner_s_token_is_sent_nowhere(opened, canary):
     """Gradio's run history asks Hugging Face with it, for whoever asks the app."""
     api = opened.url + "gradio_api/"

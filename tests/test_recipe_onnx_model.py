@@ -147,6 +147,7 @@ def test_the_form_of_the_file_changes_no_probability(network, right, form):
         assert next(iter(found)) == label
 
 
+@pytest.mark.slow
 def test_a_keras_model_predicts_what_it_did_where_it_was_trained(network, tmp_path, monkeypatch):
     """By the line that `make inspect` and the text name."""
     monkeypatch.setenv("KERAS_BACKEND", "torch")

@@ -89,6 +89,7 @@ def predict(parts):
     return predict
 
 
+@pytest.mark.slow
 def test_the_network_of_the_example_has_no_seams_either(parts, predict):
     image, truth = parts.made_cells.draw_cells(1, 800, 1100, crowded=12)
     pixels = parts.prepare.prepare(image)

@@ -47,6 +47,7 @@ def new_by_program(gallery, *words, works=False):
 # ---- Alone ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [*RECIPES, *POINTS], ids=lambda each: each.name)
 def test_an_app_made_with_it_is_ready_for_serve_and_fixes_all_versions(tmp_path, each):
     is_recipe = each in RECIPES
@@ -62,6 +63,7 @@ def test_an_app_made_with_it_is_ready_for_serve_and_fixes_all_versions(tmp_path,
         assert all(line in main for line in each.lines)
 
 
+@pytest.mark.slow
 def test_its_lines_find_their_place_in_each_app_that_it_begins_with(copies):
     begins = [(recipe, source) for recipe in RECIPES for source in recipe.sources]
     for recipe, source in [*begins, (find_recipe("lab_images"), "sepia")]:
@@ -123,6 +125,7 @@ def rows(folder):
     return lines[: page.lineno], sorted(lines[page.lineno : page.end_lineno]), lines[-3:]
 
 
+@pytest.mark.slow
 def test_every_pair_that_makes_sense_goes_together_in_both_orders(copies):
     combined, by_order = [], {}
     for pair in TOGETHER:

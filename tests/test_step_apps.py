@@ -33,6 +33,7 @@ def good_images(tmp_path_factory):
     return sample_images.save_all(tmp_path_factory.mktemp("images"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["hello", "progress", "themed"], indirect=True)
 def test_a_name_is_greeted_and_no_name_gets_a_message(client):
     assert client.predict("Åsa 🌱", api_name="/greet") == "Hello Åsa 🌱!"
@@ -41,6 +42,7 @@ def test_a_name_is_greeted_and_no_name_gets_a_message(client):
             client.predict(nothing, api_name="/greet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["multi-input", "examples"], indirect=True)
 def test_three_inputs_give_a_greeting_and_celsius_or_a_message(client):
     result = client.predict("Ada", True, 50, api_name="/greet")
@@ -57,6 +59,7 @@ def sepia(client, file):
     return Image.open(client.predict(handle_file(str(file)), api_name="/sepia"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
 def test_sepia_of_any_image_has_its_size(client, good_images):
     for name, file in good_images.items():
@@ -76,6 +79,7 @@ def test_sepia_is_brown_and_lossless(client, good_images):
     assert len(np.unique(image.reshape(-1, 3), axis=0)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["sepia"], indirect=True)
 def test_a_scientific_image_is_read_to_the_shade_or_refused_with_what_it_holds(client, tmp_path):
     ramp = np.linspace(0, 255, sample_images.WIDTH)

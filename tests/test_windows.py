@@ -62,6 +62,7 @@ def test_the_line_of_make_bat_hands_on_what_was_typed(gallery):
     assert "no such app" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_the_launcher_s_programs_need_nothing_that_windows_lacks(gallery):
     """Each can be loaded: none imports, or asks at its start, what only Linux and macOS have."""
     programs = "install, model, run, smoke, reference_predictions, recipes"

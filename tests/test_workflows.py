@@ -190,6 +190,7 @@ def test_an_issue_that_is_still_open_is_not_opened_again(look):
     assert look(CHANGED, already_open="SciLifeLab Serve's documentation has changed")[0] is None
 
 
+@pytest.mark.slow
 def test_a_page_that_does_not_respond_fails_the_job_and_is_no_issue(look):
     issue, said = look({"status": 503}, status=1)
     assert issue is None
