@@ -55,7 +55,7 @@ def require_possible(image, tag):
     if image and not REFERENCE.fullmatch(image):
         sys.exit(
             f'"{image}" cannot be the name of an image. Set IMAGE=user/name for Docker Hub, or\n'
-            "IMAGE=ghcr.io/owner/name: lower-case letters, digits and . _ - between. TAG= is the tag."
+            "IMAGE=ghcr.io/owner/name: lower-case letters, digits and . _ - between. The tag: TAG=."
         )
     if tag == "latest":
         sys.exit(
