@@ -138,7 +138,7 @@ WRONG = {
     '"cow" is the name of no column': b"true,cat,dog\ncow,1,0\n",
     '"cat" is the name of two columns': b"true,cat,cat\ncat,1,0\n",
     "numbers from 0 to 1, together 1": b"true,cat,dog\ncat,9.1,-3.2\n",
-    "there must be 2 numbers": b"true,cat,dog\ncat,1\n",
+    "image 2: there must be 2 numbers": b"true,cat,dog\ncat,1,0\ncat,1\n",
     "image 2: there must be": b"true,cat,dog\ncat,1,0\ncat,nan,0\n",
     "has no images": b"true,cat,dog\n",
     "may be separated by , or by ;": b"true,a;b,dog\na;b,c;1,0\n",
