@@ -13,6 +13,7 @@ def prepare(image):
     grey = np.asarray(image).max(axis=2)
     low, high = np.percentile(grey, [1, 99.8])
     # the 100th brightest pixel: in a nearly empty image, the line above would only see noise
-    bright = np.sort(grey, axis=None)[-100:][0]
+    few = min(100, grey.size)
+    bright = np.partition(grey, -few, axis=None)[-few]
     high = max(high, (low + bright) / 2)
     return ((grey - np.float32(low)) / np.float32(max(high - low, 1)))[None]
