@@ -1,5 +1,7 @@
 """What the tests of the recipes share: apps made with recipes, and their environments."""
 
+import functools
+import itertools
 import os
 import re
 import subprocess
@@ -10,8 +12,16 @@ import pytest
 from recipes import find_recipe, modules, put_in
 from test_new import copy_gallery, require_ready, running
 
-__all__ = ["environment", "made_and_served", "make_app", "require_ready", "running"]
-__all__ += ["smoke_passes", "use_trained_network"]
+__all__ = ["MOST_MEMORY", "environment", "made_and_served", "make_app", "require_ready", "running"]
+__all__ += ["python_of_recipes", "smoke_passes", "use_trained_network"]
+
+# for programs: getrusage would count the process too that started them
+MOST_MEMORY = """
+def most_memory():
+    'Return the most memory that this process has had, in MB.'
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1000
+"""
 
 
 def make_app(place, recipes="", source=""):
@@ -44,6 +54,22 @@ def environment(folder, *more):
     keep = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     subprocess.run([python, "-c", code], check=True, timeout=600, env=keep)
     return python
+
+
+@functools.cache
+def python_of_recipes(tmp_path_factory):
+    """Return the Python of an environment with the packages of all recipes for a classifier.
+
+    It takes a minute to make, so their tests share it. That each recipe names all it needs is
+    seen by `make check`, in test_recipes.py.
+    """
+    together = "many_images,not_sure,lab_images,heat_map,agents"
+    folder = make_app(tmp_path_factory.mktemp("all"), together, "resnet")
+    apart = [find_recipe(name) for name in ("faster", "efficientnet_lite0")]
+    more = [each.packages("requirements.txt").split() for each in apart]
+    page = find_recipe("not_sure").page.read_text(encoding="utf-8")
+    fitting = re.search(r"pip install (.*)", page)[1].split()
+    return environment(folder, *fitting, *itertools.chain(*more))
 
 
 def made_and_served(source, *more, recipes=""):

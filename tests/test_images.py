@@ -143,9 +143,9 @@ def test_the_image_of_a_step_app_runs_as_serve_runs_it(built):
         "as on Serve: runs as: user and group 1000",
         "/sepia answers: a file, image.png",
         "/sepia is closed: only uploads are opened",
-        "as on Serve: stops in 5 s: status 0",
+        "as on Serve: stops in 10 s: status 0",
         "no network: answers: 4 checks",
-        "no network: stops in 5 s: status 0",
+        "no network: stops in 10 s: status 0",
         f"All is well: SciLifeLab Serve can run {built}",
     ):
         assert line in ended.stdout
@@ -177,8 +177,8 @@ def test_a_changed_app_is_packaged_without_installing_anything_again(built, tmp_
 
 CHANGES = [
     ("USER root", "no network: runs as: user and group are 0 and 0"),
-    ('ENTRYPOINT ["sh", "-c", "python main.py; exit"]', "no network: stops in 5 s"),
-    ("USER root\nRUN ln -sf dash /bin/sh\nUSER app", "as on Serve: stops in 5 s"),
+    ('ENTRYPOINT ["sh", "-c", "python main.py; exit"]', "no network: stops in 10 s"),
+    ("USER root\nRUN ln -sf dash /bin/sh\nUSER app", "as on Serve: stops in 10 s"),
     ("HEALTHCHECK NONE", "as on Serve: becomes healthy: the image has no health check"),
     ("ENV GRADIO_TEMP_DIR=/home/app/uploads", "as on Serve: becomes healthy"),
 ]

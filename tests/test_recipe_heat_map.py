@@ -11,8 +11,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
 from random_weights import make_checkpoint
-from recipes import find_recipe
-from recipes_made import environment, make_app, running, use_trained_network
+from recipes_made import make_app, python_of_recipes, running, use_trained_network
 
 pytestmark = pytest.mark.recipes
 PLACES = {"top left": (0, 0), "top right": (1, 0), "bottom left": (0, 1), "bottom right": (1, 1)}
@@ -51,9 +50,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def python(folder):
-    packages = find_recipe("efficientnet_lite0").packages("requirements.txt")
-    return environment(folder, *packages.split())
+def python(tmp_path_factory):
+    return python_of_recipes(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +108,8 @@ def test_of_eight_users_at_once_each_gets_their_own_map(trained, tmp_path):
     ]
     alone = [ask(trained[1], file) for file in files]
     with ThreadPoolExecutor(8) as users:
-        together = list(users.map(lambda file: ask(trained[1], file), files * 6))
-    for (prediction, drawn), (expected, right) in zip(together, alone * 6, strict=True):
+        together = list(users.map(lambda file: ask(trained[1], file), files * 2))
+    for (prediction, drawn), (expected, right) in zip(together, alone * 2, strict=True):
         assert prediction["label"] == expected["label"]
         confidence = expected["confidences"][0]["confidence"]
         assert prediction["confidences"][0]["confidence"] == pytest.approx(confidence, abs=1e-4)

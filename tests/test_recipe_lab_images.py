@@ -16,7 +16,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, running, use_trained_network
+from recipes_made import MOST_MEMORY, make_app, python_of_recipes, running, use_trained_network
 
 RAMP = sample_images.grey_ramp(255)[..., None].repeat(3, 2)
 COLOURS = sample_images.colours(255)
@@ -152,19 +152,20 @@ def tiff_by_hand(width, height, compression, data, tile=()):
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
 
 
-MEASURE = """import sys, resource, lab_pixels
+MEASURE = f"""{MOST_MEMORY}
+import sys, lab_pixels
 for path in sys.argv:
     try: said = lab_pixels.read(path)
     except lab_pixels.Refused as error: said = str(error)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, said)
+    print(most_memory(), said)
 """
 
 
 @pytest.fixture(scope="module")
-def python(folder):
-    """The Python of an environment of its own, with the trained network put into the folder."""
+def python(folder, tmp_path_factory):
+    """A Python with the app's packages, with the trained network put into the folder."""
     use_trained_network(folder)
-    return environment(folder)
+    return python_of_recipes(tmp_path_factory)
 
 
 @pytest.mark.recipes

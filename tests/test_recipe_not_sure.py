@@ -13,14 +13,13 @@ from conftest import ROOT, import_file
 from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import environment, make_app, running, use_trained_network
+from recipes_made import make_app, python_of_recipes, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, load_trained_network
 from torchvision.models import ResNet18_Weights
 
 RECIPE = ROOT / "docs" / "recipes" / "not_sure"
 CELL, RETINA = RECIPE / "cell.png", RECIPE / "retina.png"
 LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
-FITTING = re.findall(r"pip install (\S+) (\S+)", (RECIPE / "README.md").read_text())[0]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +85,7 @@ def app(tmp_path_factory):
     """An app with the recipe and a trained network; a Python that can fit thresholds as well."""
     folder = make_app(tmp_path_factory.mktemp("app"), "not_sure")
     use_trained_network(folder)
-    return folder, environment(folder, *FITTING)
+    return folder, python_of_recipes(tmp_path_factory)
 
 
 def run(app, program, *arguments):
@@ -141,7 +140,7 @@ WRONG = {
     "image 2: there must be 2 numbers": b"true,cat,dog\ncat,1,0\ncat,1\n",
     "image 2: there must be": b"true,cat,dog\ncat,1,0\ncat,nan,0\n",
     "has no images": b"true,cat,dog\n",
-    "may be separated by , or by ;": b"true,a;b,dog\na;b,c;1,0\n",
+    "may be separated by , or by ;": b"true,a;b,dog\na,1;0,0\n",
 }
 
 
@@ -201,12 +200,12 @@ def sort_into_folders(place, each, seed):
 def test_with_fitted_thresholds_the_names_that_are_given_are_right(app, page, screenshot, tmp_path):
     tables = []
     for seed, name in enumerate(("validation", "test")):
-        images = sort_into_folders(tmp_path / name, 40, seed)
+        images = sort_into_folders(tmp_path / name, 20, seed)
         tables.append(tmp_path / f"{name}.csv")
         well, said = run(app, "score_images.py", images, tables[-1])
         assert well, said
         assert re.findall(r"Left out: \S*/(\S+?):", said) == ["notes.txt"]
-        assert "with 160 images" in said
+        assert "with 80 images" in said
     well, said = run(app, "fit_thresholds.py", tables[0], "--test", tables[1])
     assert well, said
     print(said)

@@ -26,7 +26,7 @@ from PIL import Image
 from placing import NoPlace, place
 from random_weights import make_checkpoint
 from recipes import FOLDERS, TOPICS, clash, find_recipe, find_recipes, put_in
-from recipes_made import environment, make_app, require_ready, running
+from recipes_made import make_app, python_of_recipes, require_ready, running
 from test_constraints import ENVIRONMENTS, versions
 from test_new import OUTPUT, copy_gallery, left, run
 
@@ -403,11 +403,7 @@ def test_the_index_is_what_the_pages_say():
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
-    """The Python of an environment with the packages of all recipes that go together."""
-    place = tmp_path_factory.mktemp("all")
-    folder = make_app(place, "many_images,not_sure,lab_images,heat_map,agents", "resnet")
-    faster = [*find_recipe("faster").packages("requirements.txt").split()]
-    return environment(folder, *faster)
+    return python_of_recipes(tmp_path_factory)
 
 
 def made(place, recipes):

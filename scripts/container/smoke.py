@@ -7,7 +7,6 @@ by its own entry point, and with no network at all.
 
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from container import engine, images
@@ -17,7 +16,7 @@ from server import Failed, free_port
 from smoke import check_over_http, report
 
 SCRIPTS = Path(__file__).resolve().parent.parent
-STOP_S = 5
+STOP_S = 10  # what Docker waits for an app to end; Kubernetes waits 30 s
 SERVE = [
     *["--user", "1000:1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
     *["--cpus", "2", "--memory", "4g", "--read-only", "--tmpfs", "/tmp"],
@@ -57,12 +56,10 @@ def check_memory(container):
 
 
 def check_stops(container):
-    start = time.monotonic()
-    container.call("stop", "--time", "10", container.name)
-    seconds = time.monotonic() - start
+    container.call("stop", "--time", str(STOP_S), container.name)
     status = container.inspect("{{.State.ExitCode}}")
-    if seconds > STOP_S or status not in ("0", "143"):
-        raise Failed(f"it took {seconds:.1f} s and ended with status {status}")
+    if status not in ("0", "143"):
+        raise Failed(f"it ended with status {status}" + ", so it was killed" * (status == "137"))
     if "Traceback" in container.printed():
         raise Failed(f"it printed: {container.printed()[-500:]}")
     return f"status {status}"
