@@ -378,3 +378,15 @@ def httpserver_listen_address():
 def canary(httpserver):
     """A web server that no app may ask: its address, and the list of what it was asked."""
     return httpserver.url_for("").rstrip("/"), httpserver.log
+
+
+@pytest.fixture(scope="session")
+def python_of_recipes(tmp_path_factory):
+    """The Python of an environment with the packages of all recipes for a classifier.
+
+    It takes a minute to make, so their tests share it. That each recipe names all it needs is
+    seen by `make check`, in test_recipes.py.
+    """
+    from recipes_made import environment_of_recipes
+
+    return environment_of_recipes(tmp_path_factory.mktemp("all"))

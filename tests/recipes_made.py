@@ -1,6 +1,5 @@
 """What the tests of the recipes share: apps made with recipes, and their environments."""
 
-import functools
 import itertools
 import os
 import re
@@ -13,7 +12,7 @@ from recipes import find_recipe, modules, put_in
 from test_new import copy_gallery, require_ready, running
 
 __all__ = ["MOST_MEMORY", "environment", "made_and_served", "make_app", "require_ready", "running"]
-__all__ += ["python_of_recipes", "smoke_passes", "use_trained_network"]
+__all__ += ["environment_of_recipes", "smoke_passes", "use_trained_network"]
 
 # for programs: getrusage would count the process too that started them
 MOST_MEMORY = """
@@ -56,15 +55,10 @@ def environment(folder, *more):
     return python
 
 
-@functools.cache
-def python_of_recipes(tmp_path_factory):
-    """Return the Python of an environment with the packages of all recipes for a classifier.
-
-    It takes a minute to make, so their tests share it. That each recipe names all it needs is
-    seen by `make check`, in test_recipes.py.
-    """
+def environment_of_recipes(place):
+    """Return the Python of an environment with the packages of all recipes for a classifier."""
     together = "many_images,not_sure,lab_images,heat_map,agents"
-    folder = make_app(tmp_path_factory.mktemp("all"), together, "resnet")
+    folder = make_app(place, together, "resnet")
     apart = [find_recipe(name) for name in ("faster", "efficientnet_lite0")]
     more = [each.packages("requirements.txt").split() for each in apart]
     page = find_recipe("not_sure").page.read_text(encoding="utf-8")

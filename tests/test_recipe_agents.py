@@ -22,7 +22,7 @@ from conftest import import_file, nginx_before, run_async
 from gradio.media import get_image
 from gradio_client import handle_file
 from playwright.sync_api import expect
-from recipes_made import make_app, python_of_recipes, running, use_trained_network
+from recipes_made import make_app, running, use_trained_network
 from server import Server, free_port
 from workshop_blocks import run_by
 
@@ -90,11 +90,11 @@ def test_what_an_agent_sends_is_deleted_and_what_it_names_must_be_an_upload(tmp_
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, python_of_recipes):
     """A copy with the trained network, and a Python with its packages."""
     folder = make_app(tmp_path_factory.mktemp("agents"), "agents")
     use_trained_network(folder)
-    return folder, python_of_recipes(tmp_path_factory)
+    return folder, python_of_recipes
 
 
 @pytest.fixture(scope="module")

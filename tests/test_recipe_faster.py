@@ -11,7 +11,7 @@ import torch
 from calls import classify
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import make_app, python_of_recipes, running, use_trained_network
+from recipes_made import make_app, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
 from torchvision.models import ResNet18_Weights
 
@@ -48,7 +48,7 @@ def check_page(page, url):
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-3), ("bf16", 0.02)])
 def test_faster_predicts_as_the_network_does(
     tmp_path,
-    tmp_path_factory,
+    python_of_recipes,
     trained_network,  # noqa: F811
     page,
     precision,
@@ -59,6 +59,6 @@ def test_faster_predicts_as_the_network_does(
     file = folder / "faster.py"
     assert file.read_text().count('"f32"') == 1
     file.write_text(file.read_text().replace('"f32"', f'"{precision}"'))
-    with running(folder, python_of_recipes(tmp_path_factory)) as (url, client):
+    with running(folder, python_of_recipes) as (url, client):
         check_predictions(client, trained_network, tolerance)
         check_page(page, url)

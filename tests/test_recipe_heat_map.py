@@ -11,7 +11,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
 from random_weights import make_checkpoint
-from recipes_made import make_app, python_of_recipes, running, use_trained_network
+from recipes_made import make_app, running, use_trained_network
 
 pytestmark = pytest.mark.recipes
 PLACES = {"top left": (0, 0), "top right": (1, 0), "bottom left": (0, 1), "bottom right": (1, 1)}
@@ -50,22 +50,17 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    return python_of_recipes(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, python):
+def trained(tmp_path_factory, python_of_recipes):
     """The app with the trained network, whose layers have other names."""
     folder = make_app(tmp_path_factory.mktemp("trained"), "heat_map")
     use_trained_network(folder)
-    with running(folder, python) as (url, client):
+    with running(folder, python_of_recipes) as (url, client):
         yield url, client
 
 
-def test_resnet18_gets_a_map_of_its_last_layer(folder, python):
+def test_resnet18_gets_a_map_of_its_last_layer(folder, python_of_recipes):
     make_checkpoint(folder / "data" / "image_classification_resnet18.pth")
-    with running(folder, python) as (_, client):
+    with running(folder, python_of_recipes) as (_, client):
         prediction, drawn = ask(client, folder / "data" / "bee.jpg")
         assert len(prediction["confidences"]) == 5
         assert drawn.shape == (224, 224, 3)
@@ -84,8 +79,9 @@ heat_map.last_map(flat, BATCH)
 """.replace("BATCH", "torch.zeros(1, 3, 224, 224)")
 
 
-def test_the_last_layer_with_places_is_found_or_the_start_ends_with_a_message(folder, python):
-    ended = subprocess.run([python, "-c", LAYERS], cwd=folder, capture_output=True, text=True)
+def test_the_last_layer_with_places_is_found_or_the_start_ends(folder, python_of_recipes):
+    command = [python_of_recipes, "-c", LAYERS]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert ended.stdout.split() == ["layer4", "avgpool"]  # VGG's does nothing at this size
     assert ended.returncode == 1
     assert ended.stderr.startswith("heat_map finds no layer in `model`"), ended.stderr

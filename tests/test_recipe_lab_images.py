@@ -16,7 +16,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import MOST_MEMORY, make_app, python_of_recipes, running, use_trained_network
+from recipes_made import MOST_MEMORY, make_app, running, use_trained_network
 
 RAMP = sample_images.grey_ramp(255)[..., None].repeat(3, 2)
 COLOURS = sample_images.colours(255)
@@ -162,10 +162,10 @@ for path in sys.argv:
 
 
 @pytest.fixture(scope="module")
-def python(folder, tmp_path_factory):
+def python(folder, python_of_recipes):
     """A Python with the app's packages, with the trained network put into the folder."""
     use_trained_network(folder)
-    return python_of_recipes(tmp_path_factory)
+    return python_of_recipes
 
 
 @pytest.mark.recipes

@@ -17,7 +17,7 @@ from conftest import ROOT, import_file
 from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import make_app, python_of_recipes, running, use_trained_network
+from recipes_made import make_app, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, load_trained_network
 from torchvision.models import ResNet18_Weights
 
@@ -156,11 +156,11 @@ def test_no_file_name_becomes_a_formula(many, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory):
+def app(tmp_path_factory, python_of_recipes):
     """An app with the recipe and a trained network, and a Python with its packages."""
     folder = make_app(tmp_path_factory.mktemp("app"), "many_images")
     use_trained_network(folder)
-    return folder, python_of_recipes(tmp_path_factory)
+    return folder, python_of_recipes
 
 
 def photos(place):

@@ -13,7 +13,7 @@ from conftest import ROOT, import_file
 from gradio_client import handle_file
 from PIL import Image
 from playwright.sync_api import expect
-from recipes_made import make_app, python_of_recipes, running, use_trained_network
+from recipes_made import make_app, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, load_trained_network
 from torchvision.models import ResNet18_Weights
 
@@ -81,11 +81,11 @@ def test_a_file_of_thresholds_that_cannot_be_used_ends_the_start(thresholds, tmp
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory):
+def app(tmp_path_factory, python_of_recipes):
     """An app with the recipe and a trained network; a Python that can fit thresholds as well."""
     folder = make_app(tmp_path_factory.mktemp("app"), "not_sure")
     use_trained_network(folder)
-    return folder, python_of_recipes(tmp_path_factory)
+    return folder, python_of_recipes
 
 
 def run(app, program, *arguments):

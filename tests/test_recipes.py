@@ -26,7 +26,7 @@ from PIL import Image
 from placing import NoPlace, place
 from random_weights import make_checkpoint
 from recipes import FOLDERS, TOPICS, clash, find_recipe, find_recipes, put_in
-from recipes_made import make_app, python_of_recipes, require_ready, running
+from recipes_made import make_app, require_ready, running
 from test_constraints import ENVIRONMENTS, versions
 from test_new import OUTPUT, copy_gallery, left, run
 
@@ -401,11 +401,6 @@ def test_the_index_is_what_the_pages_say():
 # ---- The common pairs, run ----
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    return python_of_recipes(tmp_path_factory)
-
-
 def made(place, recipes):
     """Make a copy of resnet with recipes and random weights, away from the gallery."""
     folder = make_app(place, recipes, "resnet")
@@ -428,9 +423,9 @@ def stack(file):
     "recipes",
     ["faster,many_images", "many_images,not_sure,lab_images,heat_map,agents"],
 )
-def test_recipes_work_together(tmp_path, python, recipes):
+def test_recipes_work_together(tmp_path, python_of_recipes, recipes):
     folder, lion = made(tmp_path, recipes), get_image("lion.jpg")
-    with running(folder, python) as (_, client):
+    with running(folder, python_of_recipes) as (_, client):
         alone = client.predict(handle_file(lion), api_name="/predict")
         label, found = alone["label"], alone["confidences"]
         assert label.startswith("not sure (closest: ") == ("not_sure" in recipes)

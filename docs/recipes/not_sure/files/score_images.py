@@ -51,6 +51,8 @@ def main():
             try:
                 writer.writerow([path.parent.name, *(f"{p:.6f}" for p in score(path))])
                 number += 1
+                if number % 100 == 0:
+                    print(f"{number:,} images so far", flush=True)
             except (gr.Error, OSError) as error:
                 print(f"Left out: {path}: {getattr(error, 'message', error)}")
     print(f"Written: {arguments.table}, with {number:,} images")
