@@ -84,12 +84,9 @@ def test_the_activation_comes_along_and_another_preprocessing_is_noticed(folder)
     source = make_source(folder.parent)
     main = source / "main.py"
     text = main.read_text()
-    own = [
-        "model = torch.nn.Sequential(model, torch.nn.Sigmoid())",
-        "activation = torch.nn.Identity()",
-    ]
-    end = "# ---- End of your model"
-    main.write_text(text.replace(end, "\n".join([*own, end])))
+    own = "model = torch.nn.Sequential(model, activation)\nactivation = torch.nn.Identity()\n"
+    end, several = "# ---- End of your model", text.replace("nn.Softmax(dim=1)", "nn.Sigmoid()")
+    main.write_text(several.replace(end, own + end))
     export(source, folder)
     assert probabilities(folder).sum() > 1.5  # with a softmax, it would be 1
     before = (folder / "data" / "model.onnx").read_bytes()
