@@ -55,6 +55,8 @@ def pytest_configure():
     # Gradio and its client ask 127.0.0.1; a network proxy must not handle that
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # an app that starts for the second time in a new environment need not compile for 30 s again
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -1,14 +1,13 @@
 """What the tests of the recipes share: apps made with recipes, and their environments."""
 
 import itertools
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from recipes import find_recipe, modules, put_in
+from recipes import find_recipe, put_in
 from test_new import copy_gallery, require_ready, running
 
 __all__ = ["MOST_MEMORY", "environment", "made_and_served", "make_app", "require_ready", "running"]
@@ -45,13 +44,6 @@ def environment(folder, *more):
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, venv], check=True)
     command = [uv, "pip", "install", "--quiet", "--python", python, *more]
     subprocess.run([*command, "-r", folder / "requirements.txt"], check=True, timeout=900)
-    # the first import compiles, for half a minute: the app is started many times
-    named = set().union(*map(modules, folder.glob("*.py"))) | {"mcp"}
-    named -= {file.stem for file in folder.glob("*.py")}
-    code = f"import contextlib, importlib\nfor name in {sorted(named)}:\n"
-    code += "    with contextlib.suppress(ImportError): importlib.import_module(name)"
-    keep = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-    subprocess.run([python, "-c", code], check=True, timeout=600, env=keep)
     return python
 
 
