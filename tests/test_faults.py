@@ -184,10 +184,11 @@ def test_variables_that_a_host_sets_do_no_harm(copy, tmp_path):
     place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     given = {"PORT": "{PORT}", "GRADIO_SERVER_PORT": "tcp://10.0.0.1:80", "PATH": place}
     given |= {"GRADIO_TEMP_DIR": tmp_path / "uploads", "GRADIO_SERVER_NAME": "127.0.0.1"}
-    given |= {"SYSTEM": "spaces", "SPACE_ID": "somebody/leaf"}
+    given |= {"SYSTEM": "spaces", "SPACE_ID": "somebody/leaf", "GRADIO_MCP_SERVER": "True"}
     with Server(["sh", "start-script.sh"], cwd=copy("bare"), **given) as server:
         server.wait().kill()
     assert "Traceback" not in server.printed()
+    assert "mcp" not in server.printed().lower()  # only the recipe `agents` opens it
 
 
 @pytest.mark.long
