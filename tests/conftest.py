@@ -19,6 +19,7 @@ from typing import NamedTuple
 import commands
 import pytest
 from apps import App, find_app
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from maintain.browser import find_browser, save_screenshot
 from random_weights import CHECKPOINTS, make_checkpoint
@@ -386,9 +387,14 @@ def canary(httpserver):
 def python_of_recipes(tmp_path_factory):
     """The Python of an environment with the packages of all recipes for a classifier.
 
-    It takes a minute to make, so their tests share it. That each recipe names all it needs is
-    seen by `make check`, in test_recipes.py.
+    It takes a minute to make, so their tests share it, in all processes of pytest-xdist. That each
+    recipe names all it needs is seen by `make check`, in test_recipes.py.
     """
     from recipes_made import environment_of_recipes
 
-    return environment_of_recipes(tmp_path_factory.mktemp("all"))
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    with FileLock(place / "all.lock"):
+        if not (place / "all").exists():
+            environment_of_recipes(place / "all")
+    return place / "all" / "gallery" / "venv" / "bin" / "python"

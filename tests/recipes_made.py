@@ -48,14 +48,14 @@ def environment(folder, *more):
 
 
 def environment_of_recipes(place):
-    """Return the Python of an environment with the packages of all recipes for a classifier."""
+    """Make an environment with the packages of all recipes for a classifier, below `place`."""
     together = "many_images,not_sure,lab_images,heat_map,agents"
     folder = make_app(place, together, "resnet")
     apart = [find_recipe(name) for name in ("faster", "efficientnet_lite0")]
     more = [each.packages("requirements.txt").split() for each in apart]
     page = find_recipe("not_sure").page.read_text(encoding="utf-8")
     fitting = re.search(r"pip install (.*)", page)[1].split()
-    return environment(folder, *fitting, *itertools.chain(*more))
+    environment(folder, *fitting, *itertools.chain(*more))
 
 
 def made_and_served(source, *more, recipes=""):

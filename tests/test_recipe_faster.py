@@ -15,7 +15,6 @@ from recipes_made import make_app, running, use_trained_network
 from test_labels_and_preprocessing import PHOTOS, by_hand, trained_network  # noqa: F401
 from torchvision.models import ResNet18_Weights
 
-pytestmark = pytest.mark.recipes
 LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
 
 
@@ -45,7 +44,13 @@ def check_page(page, url):
     expect(page.get_by_test_id("label-output-value")).to_have_text("cheetah")
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-3), ("bf16", 0.02)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),
+    [
+        pytest.param("f32", 1e-3, marks=pytest.mark.recipes),
+        pytest.param("bf16", 0.02, marks=pytest.mark.long),
+    ],
+)
 def test_faster_predicts_as_the_network_does(
     tmp_path,
     python_of_recipes,
