@@ -412,7 +412,9 @@ def record(app, client, options):
     calls = calls_of(app, client)
     for call in calls:
         call["outputs"] = ask(app, client, call)
-        print(f"{in_words(call)}: {', '.join(map(shown, call['outputs']))}")
+        words = [*map(shown, call["outputs"])]
+        between = "\n  " if any("\n" in each for each in words) else ", "
+        print(f"{in_words(call)}: {between.join(words)}")
         for place, again in enumerate(ask(app, client, call)):
             parts = gaps(call["outputs"][place], again, options.tolerance)
             if max((gap for gap, _ in parts), default=0) > options.tolerance:
@@ -431,8 +433,12 @@ def record(app, client, options):
 
 
 def shown(output):
+    """Return an output in a few words, so that the author can check it."""
     if isinstance(output, Labels):
         return ", ".join(f"{label} {p:.3f}" for label, p in output.items())
+    if isinstance(output, dict) and {"headers", "data"} <= output.keys():  # a table: its first rows
+        rows = [output["headers"], *output["data"][:5]]
+        return "\n  ".join(" | ".join(map(str, row[:6])) for row in rows)
     named = replaced(output, is_file, lambda file: Path(file).name)
     return shortened(named)
 

@@ -442,7 +442,7 @@ CHANGED = {
 }
 
 
-def test_any_inputs_and_outputs_are_kept_and_compared_by_kind(tmp_path):
+def test_any_inputs_and_outputs_are_kept_and_compared_by_kind(tmp_path, capsys):
     folder = copy_bare(tmp_path / "my_app")
     before, _, after = (folder / "main.py").read_text().partition("demo = gr.Interface(")
     main = before + PAGE + after[after.index("\n\nif __name__") :]
@@ -460,6 +460,7 @@ def test_any_inputs_and_outputs_are_kept_and_compared_by_kind(tmp_path):
         ):
             if text == main:
                 reference_predictions.record(app, client, options)
+                assert re.search(r"\n  a \| 1\.5\d*\n  b \| 2\.5", capsys.readouterr().out)
                 said = reference_predictions.compare(app, client)
                 assert said.startswith("7 calls, within 0.00")
                 continue
