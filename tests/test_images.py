@@ -131,6 +131,14 @@ def run_smoke(tag):
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
 
 
+def limits_memory(image):
+    """Tell whether the engine limits the memory of containers, which some cannot do."""
+    files = "/sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes"
+    command = ["run", "--rm", *MORE, "--memory", "400m", "--entrypoint", "sh", image, "-c"]
+    ended = call(engine_here(), *command, f"cat {files}", capture_output=True, text=True)
+    return ended.stdout.strip() == str(400 * 2**20)
+
+
 @needs_engine
 @pytest.mark.slow
 def test_the_image_of_a_step_app_runs_as_serve_runs_it(built):
@@ -149,6 +157,7 @@ def test_the_image_of_a_step_app_runs_as_serve_runs_it(built):
         f"All is well: SciLifeLab Serve can run {built}",
     ):
         assert line in ended.stdout
+    assert ("/tmp, 4 GiB" in ended.stdout) == limits_memory(built)
 
 
 @needs_engine
