@@ -55,6 +55,7 @@ def test_type_a_name_and_read_the_greeting_or_what_to_do(open_app):
     expect(page.get_by_label("output")).to_have_value("Hello Ada!")
 
 
+@pytest.mark.slow
 def test_a_click_on_an_example_fills_the_form(open_app):
     page = open_app(find_app("examples"))
     page.get_by_text("Rosalind").click()

@@ -102,6 +102,7 @@ def test_the_network_of_the_example_has_no_seams_either(parts, predict):
     assert iou(tiled > 0.5, truth) > 0.85
 
 
+@pytest.mark.slow
 def test_the_noise_of_a_nearly_empty_image_is_not_counted(parts, predict):
     image, truth = parts.made_cells.draw_cells(1, 1500, 1500, crowded=0.02)
     found = parts.tiles.predict_in_tiles(predict, parts.prepare.prepare(image)) > 0.5
