@@ -213,7 +213,7 @@ def test_what_cannot_be_segmented_gets_a_message_and_an_empty_field_no_object(se
         assert not mask.any()
 
 
-@pytest.mark.recipes
+@pytest.mark.long
 def test_the_lines_of_the_page_make_it_an_app_with_an_onnx_network(tmp_path):
     """Without PyTorch; and the network takes tiles of one size only."""
     folder = make_app(tmp_path, source="segmentation")

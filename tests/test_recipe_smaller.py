@@ -78,7 +78,7 @@ def probabilities(folder):
     return session.run(None, {session.get_inputs()[0].name: batch})[0][0]
 
 
-@pytest.mark.recipes
+@pytest.mark.long
 def test_the_activation_comes_along_and_another_preprocessing_is_noticed(folder):
     """Of a network whose last layer is a sigmoid already; softmax is tried above."""
     source = make_source(folder.parent)
