@@ -283,9 +283,7 @@ def test_20_000_rows_take_no_more_memory_than_4_000(made, tmp_path, kind):
     ended = subprocess.run([made[1], "-c", MOST_MEMORY + PROGRAM, made[0], *files], **OUTPUT)
     few, many = (line.split(";") for line in ended.stdout.splitlines())
     assert few[:4] == ["4000", "100", "3", "(4000, 4000)"], ended.stderr
-    rows, shown, steps, last, _ = many
-    assert (rows, shown, last) == ("20000", "100", "(20000, 20000)")
-    assert int(steps) >= 10  # the progress bar moves
+    assert many[:4] == ["20000", "100", "14", "(20000, 20000)"]
     assert int(many[4]) - int(few[4]) < 25  # MB
 
 
