@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 import orjson
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -232,12 +233,37 @@ class Guard:
                 scope, receive = replay(request, body := await self.read(receive))
                 if "component_server" in path:
                     await check_form(blocks, *replay(request, body))
-            self.bound_upload_id(request)
+            else:
+                return await self.upload(request, receive, send)
         elif login or named:
             receive = limited(request, largest)
         else:
             return await self.call(path, request, send)
         await (self.app if login or named else self.pass_on)(scope, receive, send)
+
+    async def upload(self, request, receive, send):
+        """Pass on an upload. Gradio deletes half of one only if its own parser stops it."""
+        ended = None
+
+        async def receive_or_end():
+            nonlocal ended
+            try:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                return message
+            except (Refused, ClientDisconnect) as error:
+                ended = error
+                raise MultiPartException("") from None
+
+        async def send_unless_ended(message):
+            if not ended:
+                await send(message)
+
+        self.bound_upload_id(request)
+        await self.pass_on(request.scope, receive_or_end, send_unless_ended)
+        if ended:
+            raise ended
 
     async def pass_on(self, scope, receive, send):
         """Pass on a POST; of what Gradio makes of a wrong one, the log gets a line."""

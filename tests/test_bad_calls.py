@@ -15,7 +15,7 @@ import pytest
 import requests
 import sample_images
 from calls import FILE, NO_UPLOAD, call, send, upload
-from conftest import ROOT, started_main
+from conftest import ROOT, started_main, wait_for
 from playwright.sync_api import expect
 
 DEEP = json.loads("[" * 900 + "]" * 900)
@@ -271,4 +271,26 @@ def test_chunked_calls_are_counted_as_they_arrive(running):
             response = requests.post(where, data=form(megabytes), headers=form_type, timeout=20)
             assert response.status_code == status
     assert greets(served)
-    assert not [file for file in served.uploads.iterdir() if file.is_file()]
+    assert not half_uploads(served)
+
+
+def half_uploads(served):
+    return [file for file in served.uploads.iterdir() if file.is_file()]
+
+
+def test_half_an_upload_is_deleted_at_once(running):
+    """Of too many files, and of a user who leaves before the whole has arrived."""
+    served = running("hello")
+    files = [("files", (f"{number}.txt", b"Hello")) for number in range(250)]
+    response = requests.post(served.url + "gradio_api/upload", files=files, timeout=20)
+    assert (response.status_code, "Too many files" in response.text) == (413, True)
+    assert not half_uploads(served)
+    head = f"POST /gradio_api/upload HTTP/1.1\n{HOST}\nContent-Length: 1000000\n"
+    head += "Content-Type: multipart/form-data; boundary=x\n\n--x\n"
+    head += 'Content-Disposition: form-data; name="files"; filename="a.bin"\n\n'
+    host, port = served.url.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head.replace("\n", "\r\n").encode() + bytes(500_000))
+        wait_for(lambda: half_uploads(served))
+    wait_for(lambda: not half_uploads(served))
+    assert greets(served)
