@@ -21,6 +21,8 @@ from calls import BUSY, ask, call, upload
 from conftest import ROOT, run_async, started_main, wait_for
 from gradio_client import Client
 
+pytestmark = pytest.mark.slow
+
 ATTACKED = """
 import asyncio, time
 
@@ -119,7 +121,6 @@ def memory(process):
         return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS"))
 
 
-@pytest.mark.slow
 def test_three_requests_end_no_app(attacked):
     """An empty session was replaced in one place of Gradio's queue and not in another."""
     served, _ = attacked
@@ -144,7 +145,6 @@ async def flood(served, bodies, route="queue/join"):
     return {status: statuses.count(status) for status in statuses}
 
 
-@pytest.mark.slow
 def test_2050_sessions_push_out_nobody_who_waits(attacked):
     """Neither by functions that run in the browser, nor by calls that nobody reads."""
     served, _ = attacked
@@ -165,7 +165,6 @@ def test_2050_sessions_push_out_nobody_who_waits(attacked):
     wait_for(lambda: requests.get(status, timeout=20).json()["queue_size"] == 0)
 
 
-@pytest.mark.slow
 def test_calls_that_nobody_reads_are_refused_and_forgotten(small):
     """More than 1,000; then, after two minutes at the latest, the app is open again."""
     served, _ = small
@@ -176,7 +175,6 @@ def test_calls_that_nobody_reads_are_refused_and_forgotten(small):
     wait_for(lambda: greets(served))
 
 
-@pytest.mark.slow
 def test_callers_cost_a_page_neither_its_state_nor_its_place(attacked):
     """Gradio keeps 100 sessions: a program that calls 120 times would push out all pages."""
     served, _ = attacked
@@ -203,7 +201,6 @@ def test_a_dead_queue_is_found_by_the_health_check(tmp_path, how):
         process.kill()  # it would wait for its queue
 
 
-@pytest.mark.slow
 def test_many_health_checks_at_once_are_all_answered(attacked):
     """While one waits for the queue, another said "not healthy", and a probe ended the app."""
     served, _ = attacked
@@ -430,7 +427,6 @@ def test_nobody_is_told_the_file_name_of_another_upload(small):
         stream.close()
 
 
-@pytest.mark.slow
 def test_a_stream_that_takes_nothing_is_ended(small):
     """One such connection kept its results for good: everybody else got 429 for as long."""
     served, _ = small
@@ -447,7 +443,6 @@ def test_a_stream_that_takes_nothing_is_ended(small):
     stream.close()
 
 
-@pytest.mark.slow
 def test_a_call_that_never_arrives_whole_is_ended(small):
     """With 100 MB of such, large calls of others were refused for as long as these lasted."""
     served, _ = small
@@ -506,7 +501,6 @@ def test_another_web_page_may_ask_for_leave(attacked):
     assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:5000"
 
 
-@pytest.mark.slow
 def test_a_quote_alone_hides_no_files(attacked):
     served, _ = attacked
     part = '--"x\r\nContent-Disposition: form-data; name="files"; filename="a{}"\r\n\r\n\r\n'

@@ -68,6 +68,7 @@ def test_a_value_of_the_wrong_kind_costs_nobody_anything(odd):
     assert not re.search("^ERROR", odd.printed(), re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_what_is_no_file_is_refused_with_a_message(odd):
     file = upload(odd.url, b"Hello", "note.txt")
     for value, expected in (
@@ -85,6 +86,7 @@ def test_what_is_no_file_is_refused_with_a_message(odd):
     assert "event: complete" in call(odd.url, "files", odd_keys, None)
 
 
+@pytest.mark.slow
 def test_a_call_that_fits_no_function_is_refused_in_a_line(odd):
     """Also those that Gradio answers with a traceback, and those that end it for everybody."""
     config = requests.get(odd.url + "config", timeout=10).json()
@@ -202,6 +204,7 @@ def test_the_name_of_an_upload_leads_nowhere(running, upload_name):
         assert 400 <= response.status_code < 500
 
 
+@pytest.mark.slow
 def test_markup_stays_text_on_the_page(running, page):
     page.goto(running("hello").url)
     page.get_by_label("name").fill(MARKUP)

@@ -102,6 +102,7 @@ def test_no_other_file_is_opened_that_a_tiff_names(classifier, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_the_api_stays_as_programs_know_it(served, client, good_images):
     """The name, the parameter and the form of the result: others' programs rely on them."""
     (name, endpoint), *others = client.view_api(print_info=False, return_format="dict")[
@@ -118,6 +119,7 @@ def test_the_api_stays_as_programs_know_it(served, client, good_images):
         assert 0 <= row["confidence"] <= 1
 
 
+@pytest.mark.slow
 def test_a_small_file_of_many_megapixels_gets_a_message(client, tmp_path):
     for name, side in (("a.png", 7200), ("b.png", 14000)):
         Image.new("1", (side, side)).save(tmp_path / name)
@@ -125,6 +127,7 @@ def test_a_small_file_of_many_megapixels_gets_a_message(client, tmp_path):
             classify(client, tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_file_over_20_mb_is_refused(served):
     response = send(served.url, b"x" * 20_200_000)
     assert (response.status_code, "Send up to 20 MB" in response.text) == (413, True)
@@ -152,6 +155,7 @@ def test_uploads_go_after_a_while_and_examples_stay(app, tmp_path):
         client.close()
 
 
+@pytest.mark.slow
 def test_examples_in_any_ending_are_on_the_page(app, tmp_path):
     copy = shutil.copytree(app.folder, tmp_path / "app")
     for file in (copy / "data").glob("*.jpg"):
@@ -183,6 +187,7 @@ def test_images_of_four_users_are_read_at_the_same_time(app, tmp_path):
             assert all(users.map(lambda image: ask(url, "predict", image), images))
 
 
+@pytest.mark.slow
 def test_a_large_photo_is_decoded_at_a_smaller_size(tmp_path):
     """Which takes half the time; the model looks at fewer pixels anyway."""
     read_image = import_file(ROOT / "example_apps" / "image.py").read_image

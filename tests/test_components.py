@@ -20,6 +20,7 @@ from maintain.browser import find_browser
 from playwright.sync_api import expect
 from server import Server, free_port
 
+pytestmark = pytest.mark.slow
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -66,7 +67,6 @@ def press(components, name):
     components.page.get_by_role("button", name=name, exact=True).click()
 
 
-@pytest.mark.slow
 def test_a_gallery_that_is_clicked(components):
     components.page.get_by_role("button", name="Thumbnail 2 of 3").click()
     says(components, "number 1")
@@ -151,7 +151,6 @@ def test_a_message_with_files(components):
     says(components, "hello 0")
 
 
-@pytest.mark.slow
 def test_a_drawing(components):
     page = components.page
     page.locator("input[type=file]").nth(1).set_input_files(components.folder / "drawing.png")
@@ -164,14 +163,12 @@ def test_a_drawing(components):
     assert requests.post(url, data=form, files=file, timeout=20).status_code == 400
 
 
-@pytest.mark.slow
 def test_a_camera(components):
     components.page.get_by_text("Click to Access Webcam").first.click()
     components.page.get_by_role("button", name="capture photo").first.click()
     says(components, re.compile(r"\(\d+, \d+, 3\)"))
 
 
-@pytest.mark.slow
 def test_a_link_to_what_the_page_shows_holds_no_address_of_a_caller(components):
     page, api = components.page, components.served.url + "gradio_api/"
     press(components, "Carl")
@@ -260,7 +257,6 @@ def test_a_function_that_is_renamed_while_gradio_reloads_the_app(tmp_path):
         assert requests.get(url + "health", timeout=10).ok
 
 
-@pytest.mark.slow
 def test_a_refusal_is_on_the_page_behind_a_proxy_of_error_pages(running, tmp_path, browser):
     """The user uploads an image and goes to lunch; meanwhile it is deleted."""
     served, outside = running("sepia"), free_port()

@@ -92,7 +92,10 @@ def forbidden(uploads, private, canary):
     }
 
 
-@pytest.mark.parametrize("name", ["hello", "sepia", "resnet"])
+SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("sepia", "resnet")]
+
+
+@pytest.mark.parametrize("name", ["hello", *SLOWER])
 def test_what_was_not_uploaded_is_refused_in_one_message(running, private, canary, name):
     """The same words whether the file exists or not, by every way in, and at once."""
     served, (address, asked) = running(name), canary
@@ -162,6 +165,7 @@ def test_a_file_hidden_deep_in_the_request_is_refused_too(running, private):
         assert ask(served, hidden) == REFUSED[0]
 
 
+@pytest.mark.slow
 def test_uploads_and_the_examples_of_the_page_are_used(running, private):
     served = running("resnet")
     file = upload(served.url, private)
@@ -175,6 +179,7 @@ def test_uploads_and_the_examples_of_the_page_are_used(running, private):
         assert "label" in ask(served, example)[1]
 
 
+@pytest.mark.slow
 def test_an_image_within_the_call_is_used_like_an_upload(running, private):
     """As base64, as many programs send it; and it is an upload like any other."""
     served = running("resnet")

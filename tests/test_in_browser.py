@@ -108,6 +108,7 @@ PIXEL = """image => {
 }"""
 
 
+@pytest.mark.slow
 def test_upload_an_image_and_see_it_in_sepia(open_app, tmp_path):
     page = open_app(find_app("sepia"))
     sample_images.drawing(400, 300).save(tmp_path / "drawing.png")
@@ -149,6 +150,7 @@ def test_a_click_on_an_example_and_submit_gives_a_label_and_clear_empties_all(op
     expect(label).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_upload_a_photo_and_read_five_labels(open_app, classifier):
     page = open_app(classifier("resnet"))
     page.locator("input[type=file]").set_input_files(get_image("lion.jpg"))

@@ -22,6 +22,8 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 from server import Server
 
+pytestmark = pytest.mark.slow
+
 # Python tells of each name that is looked up, and of each connection
 LISTENER = """
 import runpy, sys
@@ -92,7 +94,6 @@ def opened(tmp_path_factory, make_httpserver):
         yield served
 
 
-@pytest.mark.slow
 def test_the_owner_s_token_is_sent_nowhere(opened, canary):
     """Gradio's run history asks Hugging Face with it, for whoever asks the app."""
     api = opened.url + "gradio_api/"

@@ -21,7 +21,8 @@ sys.path.append(str(ROOT / "example_apps"))
 from image import read_image
 from pixels import FORMATS
 
-PHOTO = Image.open(get_image("lion.jpg")).convert("RGB").resize((640, 480))
+WIDTH, HEIGHT = 320, 240
+PHOTO = Image.open(get_image("lion.jpg")).convert("RGB").resize((WIDTH, HEIGHT))
 RGB = np.asarray(PHOTO)
 GREY = np.asarray(PHOTO.convert("L")) / 255  # from 0 to 1
 CAMERA = (GREY * 4000).astype("uint16")  # 12 bits
@@ -43,7 +44,7 @@ def with_chunk(kind, start):
 
 def bmp_32(alpha):
     pixels = np.dstack([RGB[..., ::-1], np.full(GREY.shape, alpha, "uint8")])[::-1].tobytes()
-    info = struct.pack("<IiiHHIIiiII", 108, 640, 480, 1, 32, 3, len(pixels), 2835, 2835, 0, 0)
+    info = struct.pack("<IiiHHIIiiII", 108, WIDTH, HEIGHT, 1, 32, 3, len(pixels), 2835, 2835, 0, 0)
     info += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
     return b"BM" + struct.pack("<IHHI", 14 + 108 + len(pixels), 0, 0, 122) + info[:108] + pixels
 
@@ -61,7 +62,7 @@ CLEAR = Image.fromarray(np.dstack([RGB, 0 * RGB[..., :1]]))
 READ = {
     "12 bits of a camera": (tiff(CAMERA), CAMERA / 4095),
     "a hot pixel": (tiff(with_some(CAMERA, 65535)), CAMERA / 4095),
-    "20 hot pixels": (tiff(with_some(CAMERA, 60_000, 20)), CAMERA / 4095),
+    "5 hot pixels": (tiff(with_some(CAMERA, 60_000, 5)), CAMERA / 4095),
     "one value of 4096": (tiff(with_some(CAMERA, 4096)), CAMERA / 4095),
     "a scale bar": (tiff(SCALE_BAR), np.minimum(SCALE_BAR / 4095, 1)),
     "a dark field": (tiff(DARK_FIELD), DARK_FIELD / 4095),
@@ -127,7 +128,7 @@ def test_what_is_read_is_the_image(tmp_path, kind):
 
 def siz(depth):
     """Return the beginning of a JPEG 2000 code stream with three components of some depth."""
-    size = struct.pack(">HHIIIIIIIIH", 47, 0, 640, 480, 0, 0, 640, 480, 0, 0, 3)
+    size = struct.pack(">HHIIIIIIIIH", 47, 0, WIDTH, HEIGHT, 0, 0, WIDTH, HEIGHT, 0, 0, 3)
     return b"\xff\x4f\xff\x51" + size + bytes([depth, 1, 1]) * 3 + bytes(2000)
 
 
@@ -158,11 +159,11 @@ REFUSED = {
         "32 bits in an unusual order",
     ),
     "12 in 16 bits, grey and alpha": (
-        png_of_16_bits(np.dstack([CAMERA[..., None], np.full((480, 640, 1), 65535)])),
+        png_of_16_bits(np.dstack([CAMERA[..., None], np.full((HEIGHT, WIDTH, 1), 65535)])),
         DEEP,
     ),
     "12 in 16 bits, PPM": (
-        b"P6 640 480 65535\n" + (RGB.astype(">u2") * 16).astype(">u2").tobytes(),
+        b"P6 %d %d 65535\n" % (WIDTH, HEIGHT) + (RGB.astype(">u2") * 16).astype(">u2").tobytes(),
         DEEP,
     ),
     "12 in 16 bits, TIFF": (tiff(RGB.astype("uint16") * 16, photometric="rgb"), DEEP),

@@ -339,6 +339,7 @@ def test_javascript_calls_give_what_the_text_shows(serve, tmp_path):
 # --- models of other kinds, proxies --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_keras_model_answers(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     import keras
