@@ -19,7 +19,7 @@ DATA = Path(__file__).resolve().parent / "data"
 TITLE = "Flower classification with VGG19"
 DESCRIPTION = "Choose a photo of a flower to see which of 102 kinds it most likely shows."
 LABELS = Flowers102.classes  # in the order of the outputs
-preprocess = VGG19_Weights.IMAGENET1K_V1.transforms()  # as in training: 224 x 224, normalised
+preprocess = VGG19_Weights.IMAGENET1K_V1.transforms()  # as in validation: 224 x 224, normalised
 activation = nn.Softmax(dim=1)  # one label for each image; nn.Sigmoid() for several
 # the file may hold a whole model instead of its weights; only these layers may be in it
 LAYERS = [VGG, nn.Sequential, nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Linear]

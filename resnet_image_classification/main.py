@@ -17,7 +17,7 @@ DATA = Path(__file__).resolve().parent / "data"
 TITLE = "Image classification with ResNet18"
 DESCRIPTION = "Choose a photo to see which of 1,000 everyday things it most likely shows."
 LABELS = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]  # in the order of the outputs
-preprocess = ResNet18_Weights.IMAGENET1K_V1.transforms()  # as in training: 224 x 224, normalised
+preprocess = ResNet18_Weights.IMAGENET1K_V1.transforms()  # as in validation: 224 x 224, normalised
 activation = torch.nn.Softmax(dim=1)  # one label for each image; torch.nn.Sigmoid() for several
 model = load_model(resnet18, DATA / "image_classification_resnet18.pth", check=(LABELS, activation))
 # ---- End of your model ----

@@ -22,7 +22,7 @@ SETTINGS = {
     "PORT": "the number in its address",
     "NAME": "a name for the new folder, such as leaf_disease",
     "FROM": "the app to copy from",
-    "MODEL": "the file that your training left, such as best.pth",
+    "MODEL": "the file from your training, such as best.pth",
     "LABELS": "a text file with the names of its classes, one per line",
     "WITH": "recipes to put into it, as in `make list`: one, or several with commas between them",
     "URL": "the address of a hosted page, as in a browser",
@@ -30,13 +30,13 @@ SETTINGS = {
     "TAG": "a tag of your own, such as v1; without it, one is made from the files",
     "DOCKER": "another engine, such as podman",
     "TORCH_INDEX": "where PyTorch comes from, instead of its index of builds for the CPU",
-    "REPLICAS": "at most so many copies of the model",
+    "REPLICAS": "the largest number of copies of the model",
     "RAY_ADDRESS": "the address of a Ray cluster, such as 10.0.0.5:6379, to use its machines",
     "IN": "a folder of images, or a list of them (CSV, Parquet)",
     "OUT": "what is made: a table (.csv, .parquet), or with `make new` a folder such as ../leaf",
     "USERS": "how many users at once",
     "SECONDS": "for how long",
-    "MISBEHAVING": "how many others call the app as no page does",
+    "MISBEHAVING": "how many clients send malformed calls",
     "ARGS": "options for the program behind this command, such as ARGS=--help",
 }
 MOST = {"PORT": 65535, "REPLICAS": 1000}
@@ -105,9 +105,10 @@ def new(NAME, FROM="", WITH="", MODEL="", LABELS="", OUT="", TORCH_INDEX=""):
 
     FROM=resnet copies a classifier, FROM=molecules or another starting point in `make list` an app
     for other data, and FROM=hello (the default) the smallest app. WITH= puts recipes into it, such
-    as WITH=many_images,not_sure. MODEL=best.pth makes a classifier of your own weights, if they are
-    those of a torchvision network; `make inspect` says what they are. OUT=../leaf makes it a git
-    repository of its own, outside the gallery, which GitHub can build.
+    as WITH=many_images,not_sure. MODEL=best.pth makes an app from your own weights, if they are of a
+    torchvision network. It also takes an image classifier as .onnx and a scikit-learn model as
+    .skops; `make inspect` says what a file is. OUT=../leaf makes it a git repository of its own,
+    outside the gallery, which GitHub can build.
     """
     if MODEL:
         enter(*requirements_of("resnet"))
@@ -121,7 +122,7 @@ def update(APP, ARGS=""):
     """bring the gallery's files in your copy up to date
 
     It shows first what it would replace: files that you have not changed. It never touches main.py,
-    data or texts. ARGS=--yes asks nothing.
+    data or texts. ARGS=--yes skips the question.
     """
     import update
 
@@ -130,7 +131,7 @@ def update(APP, ARGS=""):
 
 @for_your_app
 def inspect(MODEL, TORCH_INDEX=""):
-    """say what is in the file of a model
+    """say what is in a model file
 
     Nothing in the file is run.
     """
@@ -142,7 +143,7 @@ def inspect(MODEL, TORCH_INDEX=""):
 
 @for_your_app
 def model(APP):
-    """download the weights of an app and nothing else"""
+    """download an app's weights and nothing else"""
     import model
 
     if model.is_needed(find_app(APP)):
@@ -180,11 +181,11 @@ def smoke(APP, TORCH_INDEX=""):
 
 @for_your_app
 def expect(APP, ARGS="", TORCH_INDEX=""):
-    """keep what an app predicts for its examples
+    """save what an app predicts as its references
 
     Those are the examples on its page and the files in data/. You are shown the predictions first;
     `make smoke` then compares. References that were made where the model was trained stay, and are
-    compared. ARGS=--yes asks nothing; ARGS="--tolerance 0.05" lets numbers differ by so much.
+    compared. ARGS=--yes skips the question; ARGS="--tolerance 0.05" lets numbers differ by that much.
     """
     enter(*requirements_of(APP))
     import reference_predictions
@@ -328,7 +329,7 @@ def test_long(ARGS=""):
 
 @for_this_repository
 def test_recipes(ARGS=""):
-    """test the recipes whole"""
+    """test all of each recipe"""
     run_tests("recipes", *ARGS)
 
 

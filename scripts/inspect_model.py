@@ -356,7 +356,7 @@ def main(text):
         what, remedy = error.args
         print(f"{file.name}: {what}.\n{remedy}")
         return 1
-    said, make, labels = model.text, "Make an app of it", " LABELS=classes.txt"
+    said, make, labels = model.text, "Make an app from it", " LABELS=classes.txt"
     if isinstance(model, Model):
         known = ", ".join(model.labels[:3]) + ", ..." * (len(model.labels) > 3)
         said += f"; its labels: {known}" if known else "; no labels in it"

@@ -245,6 +245,6 @@ def show(kind, setting):
 
 
 def show_both():
-    show("starting point", "whole apps to begin with: make new NAME=my_app FROM=cells")
+    show("starting point", "complete apps to start from: make new NAME=my_app FROM=cells")
     show("recipe", "to add to an app: make new NAME=my_app FROM=resnet WITH=many_images,not_sure")
     print("\nTheir pages: docs/starting_points/NAME/README.md and docs/recipes/NAME/README.md")

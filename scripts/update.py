@@ -147,7 +147,7 @@ def agreed(yes):
 
 def main(name, words=()):
     if {*words} - {"--yes"}:
-        sys.exit("ARGS can only be --yes, which asks nothing.")
+        sys.exit("ARGS can only be --yes, which skips the question.")
     app = find_app(name)
     folder, note = app.folder, origin.read_note(app.folder)
     if app.is_step or folder in [ROOT / each for each in CLASSIFIERS]:

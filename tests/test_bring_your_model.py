@@ -402,7 +402,7 @@ def test_a_checkpoint_is_described_in_plain_words(tmp_path, capsys):
     inspect_model.main(str(file))
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("; its labels: rust, mildew, healthy.")
-    assert second == f"Make an app of it: make new NAME=my_app MODEL={file}"
+    assert second == f"Make an app from it: make new NAME=my_app MODEL={file}"
 
 
 @pytest.mark.parametrize(
@@ -588,7 +588,7 @@ def test_a_network_that_returns_a_number(tmp_path):
     """By the change that the text describes."""
     state = {name: 3 * value for name, value in small_state(1).items()}
     (tmp_path / "classes.txt").write_text("age")
-    gallery, _ = make_app(tmp_path, state, f"--labels={tmp_path / 'classes.txt'}")
+    gallery, _ = make_app(tmp_path, state, labels=str(tmp_path / "classes.txt"))
     main = gallery / "leaf" / "main.py"
     main.write_text(apply_change(main.read_text(), *run_by("test_a_network_that_returns_a_number")))
     require_ready(main.parent)

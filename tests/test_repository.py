@@ -329,7 +329,7 @@ def test_an_update_that_cannot_be_gets_a_message(gallery):
     for words, message in (
         (["APP=resnet"], "resnet is an app of the gallery itself. Update the gallery: git pull"),
         (["APP=leaf"], 'There is no app "leaf".'),
-        (["APP=hello", "ARGS=-y"], "ARGS can only be --yes, which asks nothing."),
+        (["APP=hello", "ARGS=-y"], "ARGS can only be --yes, which skips the question."),
     ):
         assert run(gallery, "update", *words, works=False).startswith(message)
     new(gallery, "leaf", "hello")

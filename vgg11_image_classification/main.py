@@ -17,7 +17,7 @@ DATA = Path(__file__).resolve().parent / "data"
 TITLE = "Image classification with VGG11"
 DESCRIPTION = "Choose a photo to see which of 1,000 everyday things it most likely shows."
 LABELS = VGG11_Weights.IMAGENET1K_V1.meta["categories"]  # in the order of the outputs
-preprocess = VGG11_Weights.IMAGENET1K_V1.transforms()  # as in training: 224 x 224, normalised
+preprocess = VGG11_Weights.IMAGENET1K_V1.transforms()  # as in validation: 224 x 224, normalised
 activation = torch.nn.Softmax(dim=1)  # one label for each image; torch.nn.Sigmoid() for several
 model = load_model(vgg11, DATA / "image_classification_vgg11.pth", check=(LABELS, activation))
 # ---- End of your model ----
