@@ -133,12 +133,13 @@ def is_deep(data):
     """Tell whether a PNG, JPEG 2000 or PPM has more than 8 bits; refuse one with signed values."""
     if data[12:16] == b"IHDR":
         return data[24] > 8
-    if data[:2] in (b"P5", b"P6"):
+    if data[:2] in (b"P3", b"P5", b"P6"):
         words = b" ".join(line.partition(b"#")[0] for line in data[:1000].split(b"\n")).split()
         return len(words) > 3 and words[3].isdigit() and int(words[3]) > 255
     if data[4:8] != b"jP  " and data[:2] != b"\xff\x4f":
         return False
-    size = data.find(b"\xff\x4f\xff\x51", 0, 10_000)  # where JPEG 2000 says what it holds
+    # where JPEG 2000 says what it holds; boxes of any size may come before
+    size = data.find(b"\xff\x4f\xff\x51", max(0, data.find(b"jp2c")))
     depth = data[size + 42] if size >= 0 and len(data) > size + 42 else 0
     if depth > 127:
         refuse(f"This JPEG 2000 file has or allows values below 0. {CONVERT}")

@@ -210,8 +210,11 @@ def require_free(host, port):
         try:
             probe.bind((host, port))
         except OSError as error:
+            if error.errno == errno.EACCES and os.name != "nt":
+                sys.exit(f"Only an administrator may use port {port}. Choose another: PORT=8080")
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                other = port + 1 if port < 65535 else port - 1
                 sys.exit(
                     f"Port {port} is taken, perhaps by an app in another terminal.\n"
-                    f"Stop that one with Ctrl-C, or choose another port: PORT={port + 1}"
+                    f"Stop that one with Ctrl-C, or choose another port: PORT={other}"
                 )

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-WEIGHTS = (".pth", ".pt", ".safetensors", ".onnx", ".data", ".keras", ".h5", ".skops")
+WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors", ".onnx", ".data", ".keras", ".h5")
+WEIGHTS += (".skops", ".joblib", ".pkl")
 
 
 @functools.cache
@@ -45,8 +46,9 @@ def code():
         if file.is_file() and file not in found:
             found.add(file)
             text = file.read_text(encoding="utf-8")
-            names = re.findall(r"(?m)^ *(?:from|import) (\w+)", text)
-            todo += [HERE / f"{name}.py" for name in names]
+            imports = " ".join(re.findall(r"(?m)^ *(?:from|import) (.*)", text))
+            for name in {*re.findall(r"\w+", imports)}:
+                todo += [HERE / f"{name}.py", *HERE.glob(f"{name}/*.py")]
     return sorted(found)
 
 

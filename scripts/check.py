@@ -236,7 +236,7 @@ def same_port(app):
     """{} is not the port that EXPOSE names. Make the two the same."""
     settings = " ".join(app.lines("ENV"))
     for port in re.findall(r"(?:^| )((?:GRADIO_SERVER_)?PORT[= ]\"?\d+)", settings):
-        if app.port and not port.endswith(app.port):
+        if app.port and re.search(r"\d+$", port)[0] != app.port:
             return app.dockerfile, port
 
 

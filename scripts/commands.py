@@ -105,8 +105,8 @@ def new(NAME, FROM="", WITH="", MODEL="", LABELS="", OUT="", TORCH_INDEX=""):
 
     FROM=resnet copies a classifier, FROM=molecules or another starting point in `make list` an app
     for other data, and FROM=hello (the default) the smallest app. WITH= puts recipes into it, such
-    as WITH=many_images,not_sure. MODEL=best.pth makes an app from your own weights, if they are of a
-    torchvision network. It also takes an image classifier as .onnx and a scikit-learn model as
+    as WITH=many_images,not_sure. MODEL=best.pth makes an app from your own weights, if they are of
+    a torchvision network. It also takes an image classifier as .onnx and a scikit-learn model as
     .skops; `make inspect` says what a file is. OUT=../leaf makes it a git repository of its own,
     outside the gallery, which GitHub can build.
     """
@@ -185,7 +185,8 @@ def expect(APP, ARGS="", TORCH_INDEX=""):
 
     Those are the examples on its page and the files in data/. You are shown the predictions first;
     `make smoke` then compares. References that were made where the model was trained stay, and are
-    compared. ARGS=--yes skips the question; ARGS="--tolerance 0.05" lets numbers differ by that much.
+    compared. ARGS=--yes skips the question. ARGS="--tolerance 0.05" lets numbers differ by that
+    much.
     """
     enter(*requirements_of(APP))
     import reference_predictions

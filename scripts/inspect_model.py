@@ -182,6 +182,9 @@ def read_safetensors(file):
         found = {}
         for name, entry in header.items():
             begin, end = entry["data_offsets"]
+            if entry["dtype"] not in kinds:
+                what = f"a safetensors file with numbers of type {entry['dtype']}"
+                raise Other(what, "Where it was made, save it with float32 numbers")
             kind = getattr(torch, kinds[entry["dtype"]])
             part = content[8 + size + begin : 8 + size + end]
             flat = torch.frombuffer(part, dtype=kind) if part else torch.empty(0, dtype=kind)

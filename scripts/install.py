@@ -74,7 +74,7 @@ def pip(*arguments, python=None):
     if run(*command).returncode:
         sys.exit(
             "\nThe packages could not be installed; pip says why in the lines above.\n"
-            "Offline or behind a proxy, see docs/reference/first-app.md. `make clean` starts afresh."
+            "Offline or behind a proxy: docs/reference/first-app.md. `make clean` starts afresh."
         )
 
 

@@ -253,7 +253,17 @@ def leave_out_large_weights(folder):
     )
 
 
-def next_steps(app, name, chosen=(), left=()):
+def missing_lines(left, name):
+    """Return the lines of recipes that have no place in main.py, for the author to write."""
+    said = ""
+    for recipe, reason in left.items():
+        said += f"\n\nLines of {recipe.name} are missing: main.py {reason}.\n"
+        said += f"Write them into {name}/main.py where they belong in your app:\n\n"
+        said += textwrap.indent(recipe.block.rstrip(), "    ")
+    return said
+
+
+def next_steps(app, name, chosen=()):
     """Return, in a few lines, what was made and what to do next; `name` may be a path."""
     points = [] if isinstance(app, App) else [app]
     if points:
@@ -272,12 +282,7 @@ def next_steps(app, name, chosen=(), left=()):
     if points or chosen:
         added = f", with {', '.join(each.name for each in chosen)}" if chosen else ""
         pages = ", ".join(each.page.relative_to(ROOT).as_posix() for each in [*points, *chosen])
-        made = [f"Made {name}, from {source}{added}. What to do next: {pages}", after]
-        for recipe in left:
-            made.append(f"\nLines of {recipe.name} are missing: main.py {left[recipe]}.")
-            made.append(f"Write them into {name}/main.py where they belong in your app:\n")
-            made.append(textwrap.indent(recipe.block.rstrip(), "    "))
-        return "\n".join(made)
+        return f"Made {name}, from {source}{added}. What to do next: {pages}\n{after}"
     rows = [("main.py", code), other, ("README.md", "what users must know about your app")]
     width = max(len(file) for file, _ in rows)
     lines = [f"  {name}/{file:{width}}  {what}\n" for file, what in rows]
@@ -310,6 +315,13 @@ def prepare_model(model, labels, source, name, place):
     return fits, lambda folder: model_app.put_in(file, model, labels, folder, name), said
 
 
+def require_no_network(chosen):
+    """End the program with a message if a recipe brings a network, as MODEL= does."""
+    for recipe in chosen:
+        if any("model" in placing.given(line) for line in recipe.lines):
+            sys.exit(f"MODEL= and {recipe.name} each bring a network: leave one of them out.")
+
+
 def main(name, source="", wanted="", model="", labels="", out=""):
     """Make a folder for an app: see `make help COMMAND=new`."""
     wanted = dict.fromkeys(filter(None, re.split(r"[,\s]+", wanted)))
@@ -323,6 +335,7 @@ def main(name, source="", wanted="", model="", labels="", out=""):
     folder = folder_outside(out) if out else ROOT / name
     place, put_model = out or name, None
     if model:
+        require_no_network(chosen)
         source, put_model, yours = prepare_model(model, labels, source, name, place)
         app = find_source(source)
     elif labels:
@@ -336,6 +349,7 @@ def main(name, source="", wanted="", model="", labels="", out=""):
         # of several files that could not be copied, the first says it
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
         sys.exit(f"{name} was not made: {reason}")
-    print(yours if put_model else next_steps(app, place, chosen, left))
+    said = yours if put_model else next_steps(app, place, chosen)
+    print(said + missing_lines(left, place))
     if out:
         print(make_repository(folder))

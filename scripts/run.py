@@ -33,6 +33,8 @@ def require_free_port(host, port):
         try:
             probe.bind((host, port))
         except OSError as error:
+            if error.errno == errno.EACCES and os.name != "nt":
+                sys.exit(f"Only an administrator may use port {port}. Choose another: PORT=8080")
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 end_port_taken(port)
             sys.exit(f"This computer has no address {host}. Try HOST=127.0.0.1 or HOST=0.0.0.0")

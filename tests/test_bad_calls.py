@@ -106,9 +106,9 @@ def test_a_call_that_fits_no_function_is_refused_in_a_line(odd):
         ("call/level", {"data": 7}, "data"),
         ("call/level", {}, "data"),
         ("queue/join", {"data": ["Ada"], "fn_index": number["greet"]}, "Session hash not found"),
-        ("call/v2/nothing", {}, "matches no function"),
-        ("call/v2/greet", {"unknown": 1}, "matches no function"),
-        ("call/v2/greet", {}, "matches no function"),
+        ("call/v2/nothing", {}, "has a wrong form"),
+        ("call/v2/greet", {"unknown": 1}, "has a wrong form"),
+        ("call/v2/greet", {}, "has a wrong form"),
         ("cancel", {}, "session_hash"),
         ("reset", {}, "event_id"),
     ]

@@ -444,6 +444,10 @@ def test_safetensors_are_read(tmp_path):
     file.write_bytes(file.read_bytes()[:100_000])
     with pytest.raises(inspect_model.Other, match="a damaged safetensors file"):
         inspect_model.look_into(file)
+    head = b'{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
+    file.write_bytes(len(head).to_bytes(8, "little") + head + b"a")
+    with pytest.raises(inspect_model.Other, match="with numbers of type F8_E4M3"):
+        inspect_model.look_into(file)
 
 
 class Trap:
@@ -684,6 +688,11 @@ def test_a_finished_model_is_put_into_its_starting_point(
         (ONNX, {}, "set LABELS=..., such as LABELS=classes.txt."),
         (SKOPS, {"labels": str(ROOT / "LICENSE")}, "leave LABELS= out."),
         (SKOPS, {"source": "resnet"}, "This model makes a copy of the app table: leave FROM= out."),
+        (
+            ONNX,
+            {"wanted": "not_sure,efficientnet_lite0"},
+            "MODEL= and efficientnet_lite0 each bring a network: leave one of them out.",
+        ),
     ],
 )
 def test_what_a_finished_model_lacks_or_does_not_need_is_said(tmp_path, file, settings, message):

@@ -57,6 +57,7 @@ MISTAKES = [
     ("exposed-port", "Dockerfile", "EXPOSE 8080", "# EXPOSE 8080"),
     ("exposed-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 80\nENV PORT=80"),
     ("same-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080\nENV PORT=9000"),
+    ("same-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 8080\nENV PORT=18080"),
     ("listening-port", "Dockerfile", "EXPOSE 8080", "EXPOSE 7860"),
     ("listening-port", "main.py", "**settings(demo)", 'server_name="0.0.0.0"'),
     ("listening-port", "guard.py", '"8080"', "find_free_port()"),

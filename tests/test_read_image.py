@@ -167,7 +167,15 @@ REFUSED = {
         DEEP,
     ),
     "12 in 16 bits, TIFF": (tiff(RGB.astype("uint16") * 16, photometric="rgb"), DEEP),
+    "12 in 16 bits, PPM of text": (
+        b"P3 %d %d 65535\n" % (WIDTH, HEIGHT) + " ".join(map(str, RGB.ravel() * 16)).encode(),
+        DEEP,
+    ),
     "signed JPEG 2000": (siz(0x8F), "values below 0"),
+    "signed JPEG 2000 with a large header": (
+        b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0\0\x4e\x20xml " + bytes(19_992) + b"jp2c" + siz(0x8F),
+        "values below 0",
+    ),
     "CT": (tiff((GREY * 2000 - 1000).astype("int16")), "values below 0"),
     "colour map of 8 bits": (tiff((GREY * 255).astype("uint8"), **PALETTE), "all black"),
     "a mask of 0 and 1": (tiff((GREY > 0.5).astype("uint16")), "from 0 to 1"),

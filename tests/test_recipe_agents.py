@@ -148,7 +148,7 @@ def test_an_agent_finds_one_tool_that_says_what_it_is_for_and_asks_it(made, app)
     tools, results = ask(made, url, data_uri(LION), "data:image/png;base64,AAAA", "/etc/passwd")
     (tool,) = tools
     assert tool["name"] == "classify"
-    for words in ("1,000 everyday things", "say so then", "five most likely names"):
+    for words in ("1,000 everyday things", "say so then", "the most likely labels"):
         assert words in tool["description"]
     assert tool["inputSchema"]["required"] == ["image"]
     assert tool["inputSchema"]["properties"]["image"]["type"] == "string"

@@ -124,6 +124,26 @@ def test_who_knows_the_range_of_values_can_say_so(folder, tmp_path):
     lab_image.RANGE = (-1000, 3095)
     image = lab_image.read_image({"path": tmp_path / "a.tif"})
     assert abs(np.asarray(image, "int16") - RAMP).max() <= 1
+    deep, grey = np.full((9, 9), 5000, "uint16"), sample_images.grey_ramp(255).astype("uint8")
+    deep[0, 0] = 60_000
+    tifffile.imwrite(tmp_path / "a.tif", deep)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "b.tif", grey)
+    Image.fromarray(grey).save(tmp_path / "b.png")
+    see_through = {"extrasamples": ["unassalpha"], "photometric": "rgb"}
+    tifffile.imwrite(tmp_path / "c.tif", np.dstack([deep] * 4), **see_through)
+    for file, message in (
+        ("a.tif", "all get the same brightness"),
+        ("a.png", "this app reads only TIFF files"),
+        ("c.tif", "without palette, transparency"),
+    ):
+        with pytest.raises(lab_image.gr.Error, match=message):
+            lab_image.read_image({"path": tmp_path / file})
+    for file in ("b.tif", "b.png"):  # 8 bits stay as they are
+        image = lab_image.read_image({"path": tmp_path / file})
+        assert np.array_equal(np.asarray(image)[..., 0], grey)
+    lab_image.RANGE = (0, 100)
+    assert np.asarray(lab_image.read_image({"path": tmp_path / "b.tif"}))[0, 60, 0] == 255
 
 
 def test_no_other_file_is_opened_and_no_name_gets_into_the_log(folder, module, tmp_path, capfd):

@@ -190,6 +190,9 @@ def sort_into_folders(place, each):
         image = Image.open(photo).convert("RGB")
         for number in range(each):
             worse(image, random).save(place / label / f"{number}.png")
+    below = place / "bee" / "plate 1"
+    below.mkdir()
+    (place / "bee" / "0.png").rename(below / "0.png")
     (place / "bee" / "notes.txt").write_text("no image")
     (place / "bee" / "._0.png").write_text("left by macOS")
     (place / ".ipynb_checkpoints").mkdir()

@@ -24,7 +24,12 @@ def test_the_version_changes_with_the_code_that_runs_and_with_the_weights(classi
     main = folder / "main.py"
     main.write_bytes(main.read_bytes().replace(b"\n", b"\r\n"))  # as Git may write it on Windows
     assert version_of(folder) == before
-    for name in ("pixels.py", "data/labels.txt"):  # image.py imports the former
+    (folder / "network").mkdir()
+    (folder / "network" / "layers.py").write_text("")
+    (folder / "image.py").write_text("import os, network\n" + (folder / "image.py").read_text())
+    before = version_of(folder)
+    # image.py imports the first two
+    for name in ("pixels.py", "network/layers.py", "data/labels.txt"):
         with open(folder / name, "a") as file:
             file.write("# another line\n")
         assert version_of(folder) != before

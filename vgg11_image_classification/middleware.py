@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 import orjson
+from gradio.routes import file_upload_statuses
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -260,9 +261,12 @@ class Guard:
             if not ended:
                 await send(message)
 
-        self.bound_upload_id(request)
+        number = self.bound_upload_id(request)
         await self.pass_on(request.scope, receive_or_end, send_unless_ended)
         if ended:
+            file_upload_statuses.stop_tracking(
+                number
+            )  # or its next owner would see the file's name
             raise ended
 
     async def pass_on(self, scope, receive, send):
@@ -277,7 +281,7 @@ class Guard:
             if any(Path(file).parent == Path(__file__).parent for file in files):
                 raise  # it is the app's own
             logging.getLogger("guard").warning("A call was refused: %.300r", error)
-            raise Refused(400, "This call matches no function: see Use via API.") from None
+            raise Refused(400, "This request has a wrong form: see Use via API.") from None
 
     async def get(self, path, request, send):
         """Pass on a GET; a result that is gone is told without a traceback in the log."""
@@ -437,6 +441,8 @@ class Guard:
     def bound_upload_id(self, request):
         """Number the last 10,000 names of uploads, because Gradio remembers each for good.
 
+        Return the number as text, or None if the upload has no name.
+
         No two get the same number, or one user could see the name of another user's file.
         """
         if name := request.query_params.get("upload_id"):
@@ -446,6 +452,8 @@ class Guard:
                 number = self.names.pop(next(iter(self.names)))  # the oldest
             self.names[name] = number
             request.scope["query_string"] = f"upload_id={number}".encode()
+            return str(number)
+        return None
 
     async def health(self, app):
         """Ask the app something through its queue: one that has failed never answers."""

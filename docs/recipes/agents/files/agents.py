@@ -1,7 +1,7 @@
 """Make an app a tool for AI agents, which call it by MCP, the Model Context Protocol.
 
     from agents import settings          # replaces that of guard.py
-    agents.add_to_page(predict)          # at the end of the page
+    agents.add_to_page(predict, DESCRIPTION)          # at the end of the page
 
 Gradio can take files from agents, too, but keeps them where nothing deletes them, and opens what
 middleware.py would refuse. So the tool takes text only, and this module decides what is opened:
@@ -34,25 +34,28 @@ AT_ONCE = asyncio.Semaphore(2)  # so many calls of agents run at the same time
 IN_ALL = asyncio.Semaphore(20)  # with those that wait
 
 
-def add_to_page(predict):
+# what agents read
+ABOUT = """{description}
+
+This is the model of a page, and you can ask it, too. It gives one of its labels to any image, even
+of something of which it knows nothing: say so then. A photo of more than 3 MB must be uploaded
+first: POST it as `files` to /gradio_api/upload of this app, which responds with its path.
+
+Args:
+    image: the photo as a data URI (data:image/jpeg;base64,...), or the path of an upload
+Returns:
+    JSON: the most likely labels, each with its probability, from 0 to 1
+"""
+
+
+def add_to_page(predict, description):
     """Add the tool `classify`, which calls predict({"path": file}), to the page's functions."""
     uploads = Path(os.environ["GRADIO_TEMP_DIR"])
 
-    async def classify(image: str) -> str:  # agents read what is written here
-        """Say which of 1,000 everyday things and animals a photo most likely shows.
-
-        The model is ResNet18, trained on the photos of ImageNet-1K. It gives one of its 1,000 names
-        to any image, even of a cell or a patient, of which it knows nothing: say so then. A photo
-        of more than 3 MB must be uploaded first: POST it as `files` to /gradio_api/upload of this
-        app, which responds with its path.
-
-        Args:
-            image: the photo as a data URI (data:image/jpeg;base64,...), or the path of an upload
-        Returns:
-            JSON: the five most likely names, each with its probability, from 0 to 1
-        """
+    async def classify(image: str) -> str:
         return await respond(predict, image, uploads)
 
+    classify.__doc__ = ABOUT.format(description=description)
     gr.api(classify, queue=False)  # the semaphores limit how many calls run at the same time
     # the MCP SDK would write into the log what agents send
     logging.getLogger("mcp").setLevel(logging.CRITICAL)

@@ -42,6 +42,8 @@ def read_tiff(path, plane, channel, limits):
     if not content.startswith(TIFF):
         choose(plane, "plane")
         choose(channel, "channel")
+        if limits and pixels.is_deep(content):
+            refuse("With more than 8 bits, this app reads only TIFF files. Save it as a TIFF.")
         return None
     try:
         # not by its path: an OME-TIFF can name other files, and tifffile would open them
@@ -51,6 +53,8 @@ def read_tiff(path, plane, channel, limits):
             series, page = tiff.series[0], tiff.series[0].keyframe
             number, index = find(series, page, plane, channel)
             if page.photometric > RGB or page.compression not in COMPRESSIONS or alpha(page):
+                if limits and page.bitspersample > 8:
+                    refuse("Save this TIFF without palette, transparency and JPEG compression.")
                 return None
             check_size(page)
             chosen = series.pages[number]
@@ -131,7 +135,9 @@ def scale(values, page, limits):
     kind, bits = str(page.dtype), page.bitspersample
     if kind not in KINDS:
         refuse(f"This TIFF file has numbers of type {kind}. Save it with 32 bits or fewer.")
-    if kind == "uint8" and bits == 8 and not limits:
+    # 8 bits were scaled before, unless the limits are of 8 bits, too
+    as_it_is = not limits or not 0 <= limits[0] < limits[1] <= 255
+    if kind == "uint8" and bits == 8 and as_it_is:
         shades = values
     else:
         values = values.astype(np.result_type(values.dtype, "float32"))
@@ -142,6 +148,11 @@ def scale(values, page, limits):
             low, high = limits or (0, 2**bits - 1)
             shades = ((values - low) / (high - low)).clip(0, 1) * 255
             shades = shades.round().astype("uint8")
+            if limits and np.ptp(shades) == 0 < np.ptp(values):
+                refuse(
+                    f"The values of this image, from {values.min():g} to {values.max():g}, all get "
+                    f"the same brightness: black is {low:g}, and white {high:g}."
+                )
         else:
             shades = to_8_bits(values, whole="float" not in kind)
     return 255 - shades if page.photometric == WHITE_IS_0 else shades

@@ -181,7 +181,10 @@ def few_costly(rows):
     for each in rows:
         costly += each[-1] in (TOO_MUCH, TOO_SLOW)
         if costly == MAX_COSTLY:
-            refuse(f"{MAX_COSTLY} of these images take too much time or memory. {TOO_SLOW}")
+            refuse(
+                f"{MAX_COSTLY} of these images take too much time or memory to read. "
+                "Save them as PNG or JPEG and try again."
+            )
         yield each
 
 

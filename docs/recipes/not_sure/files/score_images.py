@@ -14,7 +14,7 @@ from pathlib import Path
 import gradio as gr
 import thresholds
 import torch
-from leftovers import is_leftover
+from leftovers import files_below, is_leftover
 
 # not needed here, and those there are may be of the model before
 thresholds.load = lambda *_: {"criterion": ""}
@@ -28,11 +28,6 @@ def score(path):
     return activation(model(batch))[0].tolist()
 
 
-def own_paths(folder):
-    """Return what is in a folder, without what programs left behind."""
-    return sorted(path for path in folder.iterdir() if not is_leftover(path.name))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path, help="a folder with a folder for each class")
@@ -40,16 +35,17 @@ def main():
     arguments = parser.parse_args()
     if not arguments.images.is_dir():
         sys.exit(f"{arguments.images} is not a folder.")
-    folders = [path for path in own_paths(arguments.images) if path.is_dir()]
+    folders = sorted(path for path in arguments.images.iterdir() if path.is_dir())
+    folders = [folder for folder in folders if not is_leftover(folder.name)]
     if unknown := [folder.name for folder in folders if folder.name not in LABELS]:
         sys.exit(f'{arguments.images}: the model has no class "{unknown[0]}".')
     number = 0
     with arguments.table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)  # names as they are: fit_thresholds.py compares them
         writer.writerow(["true", *LABELS])
-        for path in (path for folder in folders for path in own_paths(folder)):
+        for label, path in ((each.name, path) for each in folders for path in files_below(each)):
             try:
-                writer.writerow([path.parent.name, *(f"{p:.6f}" for p in score(path))])
+                writer.writerow([label, *(f"{p:.6f}" for p in score(path))])
                 number += 1
                 if number % 100 == 0:
                     print(f"{number:,} images so far", flush=True)
