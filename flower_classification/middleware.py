@@ -262,7 +262,11 @@ class Guard:
                 await send(message)
 
         number = self.bound_upload_id(request)
-        await self.pass_on(request.scope, receive_or_end, send_unless_ended)
+        try:
+            await self.pass_on(request.scope, receive_or_end, send_unless_ended)
+        except FileNotFoundError:  # the half was swept before
+            if not ended:
+                raise
         if ended:
             file_upload_statuses.stop_tracking(
                 number

@@ -425,6 +425,11 @@ def test_nobody_is_told_the_file_name_of_another_upload(small):
     assert b"Ada.png" in own.recv(65536)
     for stream in (own, *streams):
         stream.close()
+    # nor once its user has left, when the number goes to somebody else
+    connect(served, f"POST /gradio_api/upload?upload_id=left {host}{form}").close()
+    time.sleep(1)
+    where = served.url + "gradio_api/upload_progress?upload_id=left"
+    assert "Ada.png" not in requests.get(where, timeout=20).text
 
 
 def test_a_stream_that_takes_nothing_is_ended(small):

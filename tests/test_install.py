@@ -171,8 +171,8 @@ def test_settings_meant_for_another_python_change_nothing(install, tmp_path, nam
     (module / "leaf-1.0.dist-info").mkdir(parents=True)
     (module / "leaf-1.0.dist-info" / "METADATA").write_text("Name: leaf\nVersion: 1.0\n")
     (module / "leaf.py").write_text("raise ImportError('of another Python')\n")
-    for name in ("pip", "ensurepip"):
-        (module / f"{name}.py").write_text("raise ImportError('of another Python')\n")
+    for broken in ("pip", "ensurepip"):
+        (module / f"{broken}.py").write_text("raise ImportError('of another Python')\n")
     settings = {
         "pip.conf": {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")},
         "PIP_TARGET": {"PIP_TARGET": str(tmp_path / "target")},
