@@ -426,8 +426,10 @@ def test_nobody_is_told_the_file_name_of_another_upload(small):
     for stream in (own, *streams):
         stream.close()
     # nor once its user has left, when the number goes to somebody else
-    connect(served, f"POST /gradio_api/upload?upload_id=left {host}{form}").close()
-    time.sleep(1)
+    half = connect(served, f"POST /gradio_api/upload?upload_id=left {host}{form}")
+    time.sleep(0.5)
+    half.close()
+    time.sleep(0.5)
     where = served.url + "gradio_api/upload_progress?upload_id=left"
     assert "Ada.png" not in requests.get(where, timeout=20).text
 
