@@ -268,9 +268,7 @@ class Guard:
             if not ended:
                 raise
         if ended:
-            file_upload_statuses.stop_tracking(
-                number
-            )  # or its next owner would see the file's name
+            file_upload_statuses.stop_tracking(number)  # the next owner would see a file name
             raise ended
 
     async def pass_on(self, scope, receive, send):
