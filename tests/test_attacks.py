@@ -430,8 +430,10 @@ def test_nobody_is_told_the_file_name_of_another_upload(small):
     time.sleep(0.5)
     half.close()
     time.sleep(0.5)
-    where = served.url + "gradio_api/upload_progress?upload_id=left"
-    assert "Ada.png" not in requests.get(where, timeout=20).text
+    own = connect(served, f"GET /gradio_api/upload_progress?upload_id=left {host}\n")
+    time.sleep(1)
+    assert b"Ada.png" not in own.recv(65536)
+    own.close()
 
 
 def test_a_stream_that_takes_nothing_is_ended(small):
