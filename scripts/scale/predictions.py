@@ -61,6 +61,7 @@ def row(file, name, path):
 
     found = {**dict.fromkeys(table.COLUMNS), "file": name, "reason": "", "version": version(file)}
     try:
+        open(path, "rb").close()  # or the app would ask for another upload
         prediction = load(file)({"path": path})
     except gr.Error as error:
         return found | {"reason": " ".join(error.message.split())}
