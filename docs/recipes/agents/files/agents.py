@@ -1,7 +1,7 @@
 """Make an app a tool for AI agents, which call it by MCP, the Model Context Protocol.
 
-    from agents import settings          # replaces that of guard.py
-    agents.add_to_page(predict, DESCRIPTION)          # at the end of the page
+    from agents import settings               # replaces that of guard.py
+    agents.add_to_page(predict, DESCRIPTION)  # at the end of the page
 
 Gradio can take files from agents, too, but keeps them where nothing deletes them, and opens what
 middleware.py would refuse. So the tool takes text only, and this module decides what is opened:
@@ -48,7 +48,7 @@ Returns:
 """
 
 
-def add_to_page(predict, description):
+def add_to_page(predict, description="Say what an image most likely shows."):
     """Add the tool `classify`, which calls predict({"path": file}), to the page's functions."""
     uploads = Path(os.environ["GRADIO_TEMP_DIR"])
 
