@@ -108,7 +108,9 @@ def a_reader():
     try:
         if reader is None or reader.poll() is not None:
             command = [sys.executable, pixels.__file__, str(MEGABYTES)]
-            reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            pipe = subprocess.PIPE
+            # in a session of its own, Ctrl-C does not reach it while it starts
+            reader = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
         yield reader
     finally:
         READERS.put(reader)

@@ -4,8 +4,12 @@ The truth is the array that a file was made from. What is read has to correlate 
 bright.
 """
 
+import os
+import signal
 import struct
+import subprocess
 import sys
+import time
 import zlib
 
 import gradio as gr
@@ -216,6 +220,30 @@ def test_a_colour_profile_that_is_small_changes_nothing(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     (tmp_path / "image").write_bytes(saved(PHOTO, "PNG", icc_profile=profile))
     assert np.array_equal(np.asarray(read_image({"path": str(tmp_path / "image")})), RGB)
+
+
+INTERRUPTED = """
+import image, sys, time
+try:
+    with image.a_reader():
+        print("started", flush=True)
+        time.sleep(20)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups like these")
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.03, 0.06])
+def test_ctrl_c_while_a_reader_starts_prints_nothing(seconds):
+    command, pipe = [sys.executable, "-c", INTERRUPTED], subprocess.PIPE
+    options = {"cwd": ROOT / "example_apps", "stdout": pipe, "stderr": pipe}
+    with subprocess.Popen(command, **options, start_new_session=True) as process:
+        process.stdout.readline()
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.communicate(timeout=30)[1] == b""
 
 
 def test_no_format_starts_a_program():
