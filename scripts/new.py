@@ -318,7 +318,7 @@ def prepare_model(model, labels, source, name, place):
 def require_no_network(chosen):
     """End the program with a message if a recipe brings a network, as MODEL= does."""
     for recipe in chosen:
-        if any("model" in placing.given(line) for line in recipe.lines):
+        if "model" in recipe.given:
             sys.exit(f"MODEL= and {recipe.name} each bring a network: leave one of them out.")
 
 

@@ -63,6 +63,11 @@ class Recipe(NamedTuple):
         """The lines for main.py, without the comments that say where each belongs."""
         return placing.split(self.block)
 
+    @property
+    def given(self):
+        """The names and settings that its lines decide for the whole app."""
+        return {*itertools.chain(*map(placing.given, self.lines))}
+
     def packages(self, name):
         """Return the text of its requirements.txt or constraints.txt; "" if it has none."""
         file = self.folder / name
@@ -104,8 +109,7 @@ def clash(recipe, other):
     """Return why two recipes do not go together, or None if they do."""
     if other.name in recipe.not_with or recipe.name in other.not_with:
         return "their pages say why"
-    mine, its = ({*itertools.chain(*map(placing.given, each.lines))} for each in (recipe, other))
-    if both := sorted(mine & its):
+    if both := sorted(recipe.given & other.given):
         return f"each brings its own `{both[-1]}`"
     return None
 

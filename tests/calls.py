@@ -1,6 +1,7 @@
 """What programs do with an app: upload a file, call a function, read the result."""
 
 import json
+import socket
 from pathlib import Path
 
 import requests
@@ -57,3 +58,15 @@ def classify(client, file):
     """Send an image to a classifier by gradio_client; return {label: probability}."""
     prediction = client.predict(handle_file(str(file)), api_name="/predict")
     return {row["label"]: row["confidence"] for row in prediction["confidences"]}
+
+
+def connect(served, text, body=b"", room=None):
+    """Open a connection that sends this, and reads nothing yet."""
+    host, port = served.url.split("/")[2].split(":")
+    connection = socket.socket()
+    if room:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    connection.settimeout(20)
+    connection.connect((host, int(port)))
+    connection.sendall(text.replace("\n", "\r\n").encode("latin-1") + body)
+    return connection

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 import requests
 import sample_images
-from calls import BUSY, ask, call, upload
+from calls import BUSY, ask, call, connect, upload
 from conftest import ROOT, run_async, started_main, wait_for
 from gradio_client import Client
 
@@ -358,18 +358,6 @@ def test_an_image_that_takes_gigabytes_or_minutes_costs_others_nothing(tmp_path)
 # ---- Found when the guard was attacked once more ----
 
 JSON = {"Content-Type": "application/json"}
-
-
-def connect(served, text, body=b"", room=None):
-    """Open a connection that sends this, and reads nothing yet."""
-    host, port = served.url.split("/")[2].split(":")
-    connection = socket.socket()
-    if room:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    connection.settimeout(20)
-    connection.connect((host, int(port)))
-    connection.sendall(text.replace("\n", "\r\n").encode() + body)
-    return connection
 
 
 def uploaded(served):

@@ -8,13 +8,12 @@ import contextlib
 import json
 import re
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
 import requests
 import sample_images
-from calls import FILE, NO_UPLOAD, call, send, upload
+from calls import FILE, NO_UPLOAD, call, connect, send, upload
 from conftest import ROOT, started_main, wait_for
 from playwright.sync_api import expect
 
@@ -215,9 +214,7 @@ def test_markup_stays_text_on_the_page(running, page):
 
 def raw(served, head, body=b""):
     """Send a request as it is; return the status and the whole response."""
-    host, port = served.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body)
+    with connect(served, f"{head}\n\n", body) as connection:
         said = b""
         while part := connection.recv(65536):
             said += part
@@ -291,9 +288,7 @@ def test_half_an_upload_is_deleted_at_once(running):
     head = f"POST /gradio_api/upload HTTP/1.1\n{HOST}\nContent-Length: 1000000\n"
     head += "Content-Type: multipart/form-data; boundary=x\n\n--x\n"
     head += 'Content-Disposition: form-data; name="files"; filename="a.bin"\n\n'
-    host, port = served.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(head.replace("\n", "\r\n").encode() + bytes(500_000))
+    with connect(served, head, bytes(500_000)):
         wait_for(lambda: half_uploads(served))
     wait_for(lambda: not half_uploads(served))
     assert greets(served)

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 
-from conftest import ROOT
+from apps import WEIGHTS
+from conftest import ROOT, import_file
 
 
 def version_of(folder):
@@ -38,3 +39,8 @@ def test_the_version_changes_with_the_code_that_runs_and_with_the_weights(classi
     (folder / "data" / "image_classification_resnet18.pth").write_bytes(b"others")
     assert not version_of(folder).endswith(model)
     assert version_of(ROOT / "example_apps") == ""  # steps of the workshop
+
+
+def test_what_is_taken_for_weights_has_a_digest():
+    """version.py is copied without apps.py, so it has a list of its own."""
+    assert {*WEIGHTS} <= {*import_file(ROOT / "scripts" / "bare" / "version.py").WEIGHTS}

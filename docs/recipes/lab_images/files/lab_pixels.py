@@ -136,8 +136,8 @@ def scale(values, page, limits):
     if kind not in KINDS:
         refuse(f"This TIFF file has numbers of type {kind}. Save it with 32 bits or fewer.")
     # 8 bits were scaled before, unless the limits are of 8 bits, too
-    as_it_is = not limits or not 0 <= limits[0] < limits[1] <= 255
-    if kind == "uint8" and bits == 8 and as_it_is:
+    of_8_bits = limits and 0 <= limits[0] < limits[1] <= 255
+    if kind == "uint8" and bits == 8 and not of_8_bits:
         shades = values
     else:
         values = values.astype(np.result_type(values.dtype, "float32"))
